@@ -1,0 +1,1 @@
+//! Every page's work as a command.

@@ -1,0 +1,45 @@
+//! Phonemes in their words.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// One symbol that an acoustic model speaks: ARPAbet with its stress, a pause or a mark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phoneme {
+    /// As in the model's symbol table: `AH0`, `K`, `,`, ` `.
+    pub symbol: String,
+    /// The symbol's row in the embedding.
+    pub id: u32,
+    /// Index into [`PhonemeSequence::words`]; `None` for pauses, marks and edges.
+    pub word_idx: Option<usize>,
+}
+
+/// A word as it was written and as it is spoken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// The normalized spelling: `twenty`, `dr`.
+    pub text: String,
+    /// Its phonemes, as indices into [`PhonemeSequence::phonemes`].
+    pub phonemes: Range<usize>,
+    /// Whether the pronunciation was guessed by the neural G2P, not found in the dictionary.
+    pub guessed: bool,
+}
+
+/// One sentence, ready to be spoken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhonemeSequence {
+    /// The sentence with numbers and abbreviations spelled out.
+    pub normalized: String,
+    /// What the model is given, in order.
+    pub phonemes: Vec<Phoneme>,
+    /// The words among them, in order.
+    pub words: Vec<Word>,
+}
+
+impl PhonemeSequence {
+    /// The embedding rows, in order.
+    pub fn ids(&self) -> Vec<u32> {
+        self.phonemes.iter().map(|phoneme| phoneme.id).collect()
+    }
+}

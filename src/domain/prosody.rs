@@ -1,0 +1,35 @@
+//! Pitch and energy of phonemes, and the knobs that scale them.
+
+use serde::{Deserialize, Serialize};
+
+/// One value per phoneme.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prosody {
+    /// Mean fundamental frequency in Hz; zero where nothing is voiced.
+    pub f0_hz: Vec<f32>,
+    /// Mean energy: the L2 norm over the linear mel bands of a frame.
+    pub energy: Vec<f32>,
+}
+
+/// How the voice departs from what it would do by itself; every factor is 1.0 for "as predicted".
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProsodyControls {
+    /// Speaking rate: 2.0 takes half the time (`FastPitch`'s sense of pace).
+    pub pace: f32,
+    /// Factor on the predicted fundamental frequency.
+    pub pitch: f32,
+    /// Factor on the predicted energy.
+    pub energy: f32,
+}
+
+impl Default for ProsodyControls {
+    fn default() -> Self {
+        Self { pace: 1.0, pitch: 1.0, energy: 1.0 }
+    }
+}
+
+impl ProsodyControls {
+    /// The range that each factor accepts.
+    pub const RANGE: std::ops::RangeInclusive<f32> = 0.25..=4.0;
+}

@@ -1,0 +1,1 @@
+//! Signal processing on slices: spectrograms, phase reconstruction, pitch.

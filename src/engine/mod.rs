@@ -1,0 +1,1 @@
+//! The accelerator thread, and the typed way to it.

@@ -1,0 +1,1 @@
+//! Models on disk: what there is, where it is, how to fetch it.

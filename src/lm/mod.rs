@@ -1,0 +1,1 @@
+//! Language models: from a prompt to the next tokens.
