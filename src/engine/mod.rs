@@ -1,1 +1,21 @@
 //! The accelerator thread, and the typed way to it.
+//!
+//! One thread owns the device, the models and their caches; everybody else holds a [`Client`] and
+//! hears of each job through its own [`EngineJob`]. Only plain data crosses.
+
+mod accelerator;
+mod chat;
+mod client;
+mod error;
+mod models;
+mod protocol;
+mod speak;
+mod status;
+
+pub use client::{Client, EngineJob};
+pub use error::{Error, ErrorKind};
+pub use protocol::{
+    ChatEvent, ChatRequest, ChatSummary, ChatTiming, SpeakEvent, SpeakRequest, Speech,
+    SpokenSentence,
+};
+pub use status::{LoadedModel, Status};

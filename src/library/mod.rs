@@ -1,1 +1,14 @@
-//! Models on disk: what there is, where it is, how to fetch it.
+//! Models on disk: what there is, where it is, and how to fetch what is missing.
+
+pub mod catalog;
+mod download;
+mod error;
+mod folders;
+mod manifest;
+mod shelf;
+
+pub use download::Downloads;
+pub use error::Error;
+pub use folders::Folders;
+pub use manifest::Manifest;
+pub use shelf::Library;

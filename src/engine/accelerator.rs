@@ -1,0 +1,172 @@
+//! The loop of the one thread that owns models: takes commands, and between them steps the
+//! replies that are being written.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, RwLock},
+    thread::{self, JoinHandle},
+};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+
+use super::{Error, Status, chat::Chats, client::panic_message, models::Models};
+use crate::{library::Library, lm::Scheduler, nn::device};
+
+/// How many commands may stand in line; one more is refused at once.
+const LINE: usize = 64;
+
+/// What a command does: its work on the accelerator, or the refusal it has to pass on.
+pub(super) type Work = Box<dyn FnOnce(Result<&mut Accelerator, Error>) + Send>;
+
+/// One job's way in.
+pub(super) enum Command {
+    /// Over within a moment, or soon handed to the scheduler: may run inside a long job's pauses.
+    Short(Work),
+    /// Speech and loads: one after the other.
+    Long(Work),
+}
+
+impl Command {
+    /// Ends the job without running it.
+    pub(super) fn refuse(self, error: Error) {
+        let (Self::Short(work) | Self::Long(work)) = self;
+        work(Err(error));
+    }
+}
+
+/// All that lives on the accelerator thread.
+pub(super) struct Accelerator {
+    /// What is loaded.
+    pub(super) models: Models,
+    /// The replies being written, as the language models see them.
+    pub(super) scheduler: Scheduler,
+    /// The same replies, as their clients see them.
+    pub(super) chats: Chats,
+    /// Whether a speech job is under way.
+    pub(super) speaking: bool,
+    commands: Receiver<Command>,
+    /// Long commands that arrived while a long one ran.
+    postponed: VecDeque<Command>,
+    status: Arc<RwLock<Arc<Status>>>,
+}
+
+/// Joins the thread when the last client lets go.
+pub(super) struct Handle {
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // The client's sender is dropped before this handle, so the loop has seen its end. A
+        // client dropped on the accelerator thread itself must not wait for itself.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            thread.join().ok();
+        }
+    }
+}
+
+/// Starts the thread.
+pub(super) fn spawn(
+    library: Library,
+    status: Arc<RwLock<Arc<Status>>>,
+) -> std::io::Result<(Sender<Command>, Handle)> {
+    let (sender, commands) = bounded(LINE);
+    let thread = thread::Builder::new().name("accelerator".into()).spawn(move || {
+        device::limit_threads(device::default_threads());
+        let mut accelerator = Accelerator {
+            models: Models::new(library),
+            scheduler: Scheduler::default(),
+            chats: Chats::default(),
+            speaking: false,
+            commands,
+            postponed: VecDeque::new(),
+            status,
+        };
+        accelerator.publish();
+        accelerator.run();
+    })?;
+    Ok((sender, Handle { thread: Some(thread) }))
+}
+
+impl Accelerator {
+    /// Takes commands until the last client is gone.
+    fn run(&mut self) {
+        while let Some(command) = self.next_command() {
+            if let Some(Command::Short(work) | Command::Long(work)) = command {
+                work(Ok(self));
+                self.publish();
+            }
+            self.step_chats();
+        }
+    }
+
+    /// The next command, `Some(None)` if there is none but replies to be written, `None` at the end.
+    fn next_command(&mut self) -> Option<Option<Command>> {
+        if let Some(command) = self.postponed.pop_front() {
+            return Some(Some(command));
+        }
+        if self.scheduler.is_idle() {
+            return self.commands.recv().ok().map(Some);
+        }
+        match self.commands.try_recv() {
+            Ok(command) => Some(Some(command)),
+            Err(TryRecvError::Empty) => Some(None),
+            Err(TryRecvError::Disconnected) => None,
+        }
+    }
+
+    /// For a long job between two pieces of its work: short commands run, replies go on being
+    /// written, other long jobs are kept for later.
+    pub(super) fn breathe(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Short(work) => {
+                    work(Ok(self));
+                    self.publish();
+                }
+                Command::Long(_) if self.postponed.len() >= LINE => {
+                    command.refuse(Error::Busy { waiting: self.postponed.len() });
+                }
+                Command::Long(_) => self.postponed.push_back(command),
+            }
+        }
+        self.step_chats();
+    }
+
+    /// One decode step of every reply; a panic in it ends those replies and nothing else.
+    fn step_chats(&mut self) {
+        if self.scheduler.is_idle() {
+            return;
+        }
+        self.chats.pass_on_cancels(&mut self.scheduler);
+        let scheduler = &mut self.scheduler;
+        match catch_unwind(AssertUnwindSafe(|| scheduler.step())) {
+            Ok(events) => self.chats.pass_on(events),
+            Err(panic) => {
+                self.scheduler = Scheduler::default();
+                self.chats.fail_all(&panic_message(&*panic));
+            }
+        }
+        self.publish();
+    }
+
+    /// Shows everybody what is held now.
+    pub(super) fn publish(&self) {
+        let status = Status {
+            device: device::name(),
+            loaded: self.models.loaded(),
+            kv_bytes: self.scheduler.kv_bytes(),
+            running_chats: self.chats.len(),
+            speaking: self.speaking,
+            waiting: self.commands.len() + self.postponed.len(),
+        };
+        if let Ok(mut shown) = self.status.write()
+            && **shown != status
+        {
+            *shown = Arc::new(status);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! All that can be asked of the engine: the methods of [`Client`].
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, RwLock},
+};
+
+use crossbeam_channel::{Sender, TrySendError};
+
+use super::{
+    Error, Status,
+    accelerator::{self, Accelerator, Command},
+    chat,
+    protocol::{ChatEvent, ChatRequest, ChatSummary, SpeakEvent, SpeakRequest, Speech},
+    speak,
+};
+use crate::{
+    domain::Progress,
+    job::{self, Job, Reply, Waker},
+    library::Library,
+};
+
+/// A job of the engine: events, then a result.
+pub type EngineJob<E, T> = Job<E, Result<T, Error>>;
+
+/// The way to the engine. Cheap to clone; the engine ends with its last client.
+#[derive(Clone)]
+pub struct Client {
+    commands: Sender<Command>,
+    status: Arc<RwLock<Arc<Status>>>,
+    waker: Waker,
+    _thread: Arc<accelerator::Handle>,
+}
+
+impl Client {
+    /// Starts the accelerator thread over a library of models.
+    ///
+    /// `waker` is called on the accelerator's thread after each event of any job.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(library: Library, waker: Waker) -> std::io::Result<Self> {
+        let status = Arc::new(RwLock::new(Arc::new(Status::default())));
+        let (commands, thread) = accelerator::spawn(library, Arc::clone(&status))?;
+        Ok(Self { commands, status, waker, _thread: Arc::new(thread) })
+    }
+
+    /// Text to speech, sentence by sentence.
+    pub fn speak(&self, request: SpeakRequest) -> EngineJob<SpeakEvent, Speech> {
+        self.submit(Command::Long, move |accelerator, reply| {
+            speak::run(accelerator, &request, reply)
+        })
+    }
+
+    /// The next turn of a conversation. Any number run at once.
+    pub fn chat(&self, request: ChatRequest) -> EngineJob<ChatEvent, ChatSummary> {
+        let (reply, job) = job::channel(Arc::clone(&self.waker));
+        // The command ends at once; the reply lives on in the accelerator with its sequence.
+        self.send(Command::Short(Box::new(move |accelerator| match accelerator {
+            Ok(accelerator) => chat::begin(accelerator, &request, reply),
+            Err(refusal) => reply.finish(Err(refusal)),
+        })));
+        job
+    }
+
+    /// Brings a model into memory, so that its first use does not wait.
+    pub fn load(&self, id: &str) -> EngineJob<Progress, ()> {
+        let id = id.to_owned();
+        self.submit(Command::Long, move |accelerator, reply| {
+            accelerator.models.load(&id, &mut |progress| reply.offer(progress))
+        })
+    }
+
+    /// Lets a model go from memory. Replies under way keep theirs until they end.
+    pub fn unload(&self, id: &str) -> EngineJob<Progress, ()> {
+        let id = id.to_owned();
+        self.submit(Command::Short, move |accelerator, _reply| {
+            accelerator.models.unload(&id);
+            Ok(())
+        })
+    }
+
+    /// What the engine holds now. Never blocks for longer than a pointer swap.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.read().map_or_else(|_| Arc::default(), |status| Arc::clone(&status))
+    }
+
+    /// Puts a job in line and returns the client's end of it.
+    fn submit<E: Send + 'static, T: Send + 'static>(
+        &self,
+        line: fn(accelerator::Work) -> Command,
+        work: impl FnOnce(&mut Accelerator, &Reply<E, Result<T, Error>>) -> Result<T, Error>
+        + Send
+        + 'static,
+    ) -> EngineJob<E, T> {
+        let (reply, job) = job::channel(Arc::clone(&self.waker));
+        self.send(line(Box::new(move |accelerator| {
+            let outcome = match accelerator {
+                Ok(accelerator) => catch_unwind(AssertUnwindSafe(|| work(accelerator, &reply)))
+                    .unwrap_or_else(|panic| Err(Error::Panicked(panic_message(&*panic)))),
+                Err(refusal) => Err(refusal),
+            };
+            reply.finish(outcome);
+        })));
+        job
+    }
+
+    fn send(&self, command: Command) {
+        match self.commands.try_send(command) {
+            Ok(()) => (),
+            Err(TrySendError::Full(command)) => {
+                command.refuse(Error::Busy { waiting: self.commands.len() });
+            }
+            Err(TrySendError::Disconnected(command)) => command.refuse(Error::Gone),
+        }
+    }
+}
+
+/// What a panic said, for the message that ends its job.
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

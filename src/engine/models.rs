@@ -1,0 +1,144 @@
+//! The models in memory: found in the library, loaded on first use, kept until let go.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use super::{Error, LoadedModel};
+use crate::{
+    domain::{ModelKind, Progress, Stage},
+    job::Cancelled,
+    library::{Library, catalog},
+    lm::LanguageModel,
+    tts::{self, AcousticModel, FrontEnd, G2p, Vocoder},
+};
+
+/// A model that a long job uses while the thread turns to others in between.
+pub(super) type Shared<T> = Rc<RefCell<Box<T>>>;
+
+/// Hears of loading.
+pub(super) type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Result<(), Cancelled>;
+
+/// See the module.
+pub(super) struct Models {
+    library: Library,
+    front_end: Option<Rc<FrontEnd>>,
+    voices: Vec<(String, Shared<dyn AcousticModel>)>,
+    vocoders: Vec<(String, Shared<dyn Vocoder>)>,
+    language: Vec<(String, Arc<LanguageModel>)>,
+}
+
+impl Models {
+    pub(super) fn new(library: Library) -> Self {
+        Self {
+            library,
+            front_end: None,
+            voices: Vec::new(),
+            vocoders: Vec::new(),
+            language: Vec::new(),
+        }
+    }
+
+    /// What is in memory.
+    pub(super) fn loaded(&self) -> Vec<LoadedModel> {
+        let voices = self.voices.iter().map(|(id, model)| (id, model.borrow().n_bytes()));
+        let vocoders = self.vocoders.iter().map(|(id, model)| (id, model.borrow().n_bytes()));
+        let language = self.language.iter().map(|(id, model)| (id, model.n_bytes()));
+        voices
+            .chain(vocoders)
+            .chain(language)
+            .map(|(id, bytes)| LoadedModel { id: id.clone(), bytes })
+            .collect()
+    }
+
+    /// Text to phonemes.
+    pub(super) fn front_end(&mut self) -> Result<Rc<FrontEnd>, Error> {
+        if let Some(front_end) = &self.front_end {
+            return Ok(Rc::clone(front_end));
+        }
+        let g2p = G2p::load(&self.library.folder(catalog::G2P, ModelKind::G2p)?)?;
+        let front_end = Rc::new(FrontEnd::new(g2p));
+        self.front_end = Some(Rc::clone(&front_end));
+        Ok(front_end)
+    }
+
+    /// Phonemes to mel.
+    pub(super) fn voice(
+        &mut self,
+        id: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Shared<dyn AcousticModel>, Error> {
+        if let Some((_, voice)) = self.voices.iter().find(|(loaded, _)| loaded == id) {
+            return Ok(Rc::clone(voice));
+        }
+        let folder = self.library.folder(id, ModelKind::FastSpeech2)?;
+        on_progress(loading(id, 0, 1))?;
+        let voice = Rc::new(RefCell::new(tts::load_acoustic(&folder)?));
+        on_progress(loading(id, 1, 1))?;
+        self.voices.push((id.to_owned(), Rc::clone(&voice)));
+        Ok(voice)
+    }
+
+    /// Mel to sound.
+    pub(super) fn vocoder(
+        &mut self,
+        id: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Shared<dyn Vocoder>, Error> {
+        if let Some((_, vocoder)) = self.vocoders.iter().find(|(loaded, _)| loaded == id) {
+            return Ok(Rc::clone(vocoder));
+        }
+        let folder = self.library.folder(id, ModelKind::HifiGan)?;
+        on_progress(loading(id, 0, 1))?;
+        let vocoder = Rc::new(RefCell::new(tts::load_vocoder(&folder)?));
+        on_progress(loading(id, 1, 1))?;
+        self.vocoders.push((id.to_owned(), Rc::clone(&vocoder)));
+        Ok(vocoder)
+    }
+
+    /// A language model.
+    pub(super) fn language(
+        &mut self,
+        id: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<LanguageModel>, Error> {
+        if let Some((_, model)) = self.language.iter().find(|(loaded, _)| loaded == id) {
+            return Ok(Arc::clone(model));
+        }
+        let path = self.library.file(id, ModelKind::Llama)?;
+        let mut progress = |done, total| on_progress(loading(id, done, total));
+        let model = Arc::new(LanguageModel::load(&path, &mut progress)?);
+        self.language.push((id.to_owned(), Arc::clone(&model)));
+        Ok(model)
+    }
+
+    /// Brings a model of any kind into memory.
+    pub(super) fn load(&mut self, id: &str, on_progress: OnProgress<'_>) -> Result<(), Error> {
+        match self.library.find(id)?.kind {
+            ModelKind::FastSpeech2 => {
+                self.front_end()?;
+                self.voice(id, on_progress).map(|_| ())
+            }
+            ModelKind::HifiGan => self.vocoder(id, on_progress).map(|_| ()),
+            ModelKind::G2p => self.front_end().map(|_| ()),
+            ModelKind::Llama => self.language(id, on_progress).map(|_| ()),
+        }
+    }
+
+    /// Lets a model go; jobs that hold it keep it until they end.
+    pub(super) fn unload(&mut self, id: &str) {
+        self.voices.retain(|(loaded, _)| loaded != id);
+        self.vocoders.retain(|(loaded, _)| loaded != id);
+        self.language.retain(|(loaded, _)| loaded != id);
+        if id == catalog::G2P {
+            self.front_end = None;
+        }
+    }
+
+    /// SHA-256 of a model's weights as its entry states it.
+    pub(super) fn sha256(&self, id: &str) -> Result<String, Error> {
+        Ok(self.library.find(id)?.sha256)
+    }
+}
+
+fn loading(id: &str, done: u64, total: u64) -> Progress {
+    Progress { stage: Stage::Load, subject: id.to_owned(), done, total }
+}

