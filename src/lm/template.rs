@@ -67,7 +67,7 @@ fn message_value(message: &Message) -> Value {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    context! { role, content => message.content }
+    context! { role, content => message.content.as_str() }
 }
 
 #[cfg(test)]
