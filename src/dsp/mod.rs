@@ -1,1 +1,13 @@
 //! Signal processing on slices: spectrograms, phase reconstruction, pitch.
+
+mod griffin_lim;
+mod mel;
+mod picture;
+mod pitch;
+mod stft;
+
+pub use griffin_lim::{GriffinLim, Phase};
+pub use mel::{MelFilterBank, mel_energy, mel_spectrogram};
+pub use picture::{ColorMap, Picture, mel_picture};
+pub use pitch::pitch_track;
+pub use stft::{Spectrum, Stft};
