@@ -1,1 +1,3 @@
-fn main(){}
+//! One program for all integration tests, because each program links everything again.
+
+mod golden;
