@@ -1,3 +1,4 @@
 //! One integration program: each further one would link the window and candle again.
 
 mod architecture;
+mod golden;
