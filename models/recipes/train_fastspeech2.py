@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from lib.fastspeech2 import FastSpeech2
 from lib.training import CUDA, DEVICE, EMA, Buckets, Corpus, Graphed, cosine, log, set_lr
@@ -67,6 +67,7 @@ def main():
     ap.add_argument("--corpus", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--steps", type=int, default=12000)
+    ap.add_argument("--start", type=Path, help="go on from these tensors (with --steps 0: only write the predicted mels)")
     ap.add_argument("--frames", type=int, default=24000, help="padded frames a step")
     ap.add_argument("--lr", type=float, default=1e-3)
     ap.add_argument("--check", type=int, default=1000, help="steps between validations")
@@ -81,6 +82,8 @@ def main():
         model.linear.w.bias.copy_(torch.tensor(corpus.stats["mel_mean"]))
         model.postnet.ln3.weight.fill_(0.1)
         model.durPred.linear.w.bias.fill_(1.7)
+    if a.start:
+        model.load_state_dict({k: v.float() for k, v in load_file(str(a.start)).items()})
     print("parameters", sum(p.numel() for p in model.parameters()), flush=True)
     predictors = [p for k, p in model.named_parameters() if "Pred." in k]
     others = [p for k, p in model.named_parameters() if "Pred." not in k]

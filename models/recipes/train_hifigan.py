@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from lib import melspec
-from lib.hifigan import Discriminators, Generator, public_state
+from lib.hifigan import Discriminators, Generator, plain_state, public_state
 from lib.training import CUDA, DEVICE, EMA, Corpus, cosine, log, set_lr
 
 HOP = melspec.HOP
@@ -113,6 +113,7 @@ def main():
     ap.add_argument("--name", default="hifigan")
     ap.add_argument("--steps", type=int, default=20000)
     ap.add_argument("--seconds", type=float, default=0, help="choose the number of steps from the speed of the first 300")
+    ap.add_argument("--start", type=Path, help="go on from this generator (new discriminators) instead of the teacher")
     ap.add_argument("--channels", type=int, default=256)
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--segment", type=int, default=16384)
@@ -134,8 +135,11 @@ def main():
     G, D = Generator(a.channels).to(DEVICE), Discriminators().to(DEVICE)
     print(a.name, "parameters: generator", sum(p.numel() for p in G.parameters()), "discriminators",
           sum(p.numel() for p in D.parameters()), flush=True)
-    G.start_from_teacher(teacher)
-    fit_first_layer(G, teacher, corpus)
+    if a.start:
+        G.start_from({k: v.to(DEVICE) for k, v in plain_state(load_file(str(a.start))).items()})
+    else:
+        G.start_from(teacher, "dec.")
+        fit_first_layer(G, teacher, corpus)
     spectral, ema = SpectralLosses(), EMA(G, 0.999)
     adam = lambda m: torch.optim.AdamW(m.parameters(), lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.8, 0.99),
                                        weight_decay=0.01, fused=CUDA, capturable=CUDA)

@@ -44,44 +44,33 @@ class Generator(nn.Module):
         return torch.tanh(self.conv_post(F.leaky_relu(x, 0.01)))[:, 0]
 
     @torch.no_grad()
-    def start_from_teacher(self, t):
-        """Copy the weights of the teacher's decoder (all but conv_pre), t = its tensors by name.
+    def start_from(self, tensors, prefix=""):
+        """Copy weights from a generator of the same layout (the teacher's decoder, say) where they exist.
 
-        A generator wider than the teacher keeps the teacher's function: the added channels get
-        small random inputs and no output to the old channels.
+        A generator wider than the source keeps the source's function: the added channels get small
+        random inputs and no output to the old channels.
         """
-        def put(param, value):
-            if param.shape == value.shape:
+        for name, param in self.named_parameters():
+            value = tensors.get(prefix + name)
+            if value is None:
+                if name == "conv_post.bias":
+                    param.zero_()
+            elif param.shape == value.shape:
                 param.copy_(value)
             elif param.dim() == 1:
                 param.zero_()
                 param[:len(value)] = value
             else:
                 a, b = value.shape[:2]
-                up = param.shape[1] == b if param.shape[0] == 1 else False
-                param.mul_(0.5)
-                if up:
-                    param[:a] = value
-                else:
-                    # Conv1d is (out, in, k), ConvTranspose1d (in, out, k): cut new -> old, keep old -> new
-                    transposed = param.shape[0] > param.shape[1]
-                    if transposed:
-                        param[a:, :b] = 0
-                    else:
-                        param[:a, b:] = 0
-                    param[:a, :b] = value
-
-        for i, up in enumerate(self.ups):
-            put(up.weight, t[f"dec.ups.{i}.weight"])
-            put(up.bias, t[f"dec.ups.{i}.bias"])
-        for j, block in enumerate(self.resblocks):
-            for c, conv in enumerate(block.convs):
-                put(conv.weight, t[f"dec.resblocks.{j}.convs.{c}.weight"])
-                put(conv.bias, t[f"dec.resblocks.{j}.convs.{c}.bias"])
-        post = t["dec.conv_post.weight"]
-        self.conv_post.weight.zero_()
-        self.conv_post.weight[:, :post.shape[1]] = post
-        self.conv_post.bias.zero_()
+                if name.startswith("ups."):  # (in, out, k)
+                    param.mul_(0.5)
+                    param[a:, :b] = 0
+                elif name.startswith("conv_post"):
+                    param.zero_()
+                else:  # (out, in, k)
+                    param.mul_(0.5)
+                    param[:a, b:] = 0
+                param[:a, :b] = value
 
 
 def public_state(state):
@@ -97,8 +86,8 @@ def public_state(state):
     return out
 
 
-def load_public(state, n_mels=80):
-    """Generator from a dictionary with jik876's names (any float type)."""
+def plain_state(state):
+    """jik876's names (any float type) -> plain weights."""
     plain = {}
     for key, value in state.items():
         if key.endswith("weight_v"):
@@ -106,6 +95,12 @@ def load_public(state, n_mels=80):
             plain[key[:-2]] = g * v / v.flatten(1).norm(dim=1).view(-1, 1, 1)
         elif not key.endswith("weight_g"):
             plain[key] = value.float()
+    return plain
+
+
+def load_public(state, n_mels=80):
+    """Generator from a dictionary with jik876's names (any float type)."""
+    plain = plain_state(state)
     g = Generator(plain["conv_pre.weight"].shape[0], n_mels)
     g.load_state_dict(plain)
     return g.eval()
