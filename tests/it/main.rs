@@ -1,5 +1,10 @@
 //! One integration program: each further one would link the window and candle again.
 
 mod architecture;
+mod cli;
+mod engine;
 mod golden;
 mod lm;
+#[cfg(feature = "audio")]
+mod sound;
+mod support;
