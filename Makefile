@@ -34,11 +34,10 @@ lint:
 # Fast first: what is wrong is said as early as it can be known.
 test: test-packages models lint
 	FORMANT_DATA=$(TEST_DATA) cargo test --locked $(TEST_FEATURES)
-	FORMANT_DATA=$(TEST_DATA) scripts/window-test.sh
 
 # The pictures in screenshots/, from the real window with the real models.
 screenshots: test-packages models
-	FORMANT_DATA=$(TEST_DATA) scripts/screenshots.sh
+	FORMANT_DATA=$(TEST_DATA) FORMANT_SCREENSHOTS=screenshots cargo test --locked $(TEST_FEATURES) --test it window
 
 # The figures that the README states, measured on this machine in release.
 figures: test-packages

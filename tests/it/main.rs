@@ -8,3 +8,5 @@ mod lm;
 #[cfg(feature = "audio")]
 mod sound;
 mod support;
+#[cfg(feature = "inspect")]
+mod window;
