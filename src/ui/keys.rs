@@ -80,7 +80,7 @@ pub(super) fn commands(titles: &[&'static str], state: &State) -> Vec<PageComman
             ..command(CLEAR, "Close all messages", None)
         },
         command(THEME, "Switch between dark and light", None),
-        command(RAIL, "Narrow or widen the rail", Some(Key::B)),
+        command(RAIL, "Collapse or expand the rail", Some(Key::B)),
         command(ZOOM_IN, "Larger text and controls", Some(Key::Plus)),
         command(ZOOM_OUT, "Smaller text and controls", Some(Key::Minus)),
         command(ZOOM_RESET, "Normal size of text and controls", Some(Key::Num0)),

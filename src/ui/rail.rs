@@ -74,7 +74,7 @@ pub(super) fn ui(
             }
         }
         ui.with_layout(egui::Layout::bottom_up(egui::Align::Min), |ui| {
-            let name = if is_narrow { "Widen" } else { "Narrow" };
+            let name = if is_narrow { "Expand" } else { "Collapse" };
             let mut place = Place::new(name, is_narrow);
             place.tooltip = format!("{name} the rail (Ctrl+B)");
             if place.ui(ui).clicked() {
@@ -174,8 +174,8 @@ fn icon(painter: &egui::Painter, rect: Rect, title: &str, ink: Color32) {
                 painter.circle_stroke(at(knob, y), 0.13 * rect.width(), stroke);
             }
         }
-        "Narrow" => line(&[at(0.62, 0.22), at(0.34, 0.5), at(0.62, 0.78)]),
-        "Widen" => line(&[at(0.38, 0.22), at(0.66, 0.5), at(0.38, 0.78)]),
+        "Collapse" => line(&[at(0.62, 0.22), at(0.34, 0.5), at(0.62, 0.78)]),
+        "Expand" => line(&[at(0.38, 0.22), at(0.66, 0.5), at(0.38, 0.78)]),
         _ => {
             painter.circle_stroke(rect.center(), 0.3 * rect.width(), stroke);
         }

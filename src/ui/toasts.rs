@@ -175,11 +175,11 @@ impl Shown {
                     ui.label(theme::caption(format!("{} times", self.times), ui.visuals()));
                 }
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let close = ui.small_button("Close");
+                    let close = ui.add(theme::small_button("Close"));
                     if close.on_hover_text("Close this message").clicked() {
                         answer = Some(Answer::Close);
                     }
-                    let copy = ui.small_button("Copy");
+                    let copy = ui.add(theme::small_button("Copy"));
                     if copy.on_hover_text("Copy this message").clicked() {
                         ui.ctx().copy_text(self.toast.text.clone());
                     }
