@@ -4,6 +4,7 @@
 //! into another page. Nothing here waits, locks or touches the disk within a frame.
 
 mod page;
+pub mod speak;
 pub mod theme;
 pub mod widgets;
 
