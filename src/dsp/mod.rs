@@ -26,3 +26,8 @@ pub fn mel_picture(mel: &MelSpectrogram, _: ColorMap) -> Picture {
         rgba: vec![128; mel.frames.len() * 4],
     }
 }
+impl Picture {
+    pub fn png(&self) -> Option<Vec<u8>> {
+        None
+    }
+}

@@ -1,1 +1,3 @@
-fn main() {}
+//! One integration program: each further one would link the window and candle again.
+
+mod architecture;
