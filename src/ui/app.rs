@@ -11,6 +11,7 @@ use super::{
     palette::{Answer, Entry, Owner, Palette},
     rail,
     read_aloud::{LOOK_AGAIN, ReadAloud},
+    speak::SpeakPage,
     status_strip::{self, Running, Strip},
     theme,
     toasts::{Rescue, Toasts},
@@ -127,6 +128,7 @@ impl App {
     /// The studio with all its pages.
     pub fn new(ctx: &egui::Context, parts: AppParts) -> Self {
         let pages: Vec<Box<dyn Page>> = vec![
+            Box::new(SpeakPage::new(&parts.settings)),
             Box::new(ModelsPage::default()),
             Box::new(SettingsPage::new(parts.library.folders(), Arc::clone(&parts.waker))),
         ];
@@ -210,9 +212,7 @@ impl App {
         let titles = self.titles();
         let busy: Vec<_> = self.pages.iter().map(|page| page.activity().is_some()).collect();
         let on_rail = rail::ui(ui, &titles, self.current, &busy);
-        let frame = egui::Frame::new()
-            .fill(theme::color(theme::Hue::Page, ui.visuals()))
-            .inner_margin(egui::Margin::same(theme::PAD as i8));
+        let frame = egui::Frame::new().fill(theme::color(theme::Hue::Page, ui.visuals()));
         egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             if let Some(page) = self.pages.get_mut(self.current) {
                 ui.push_id(page.title(), |ui| page.ui(ui, &mut self.shared.context()));

@@ -135,6 +135,12 @@ pub const MIN_ZOOM: f32 = 0.5;
 /// Largest scale at which a page still fits a screen.
 pub const MAX_ZOOM: f32 = 3.0;
 
+/// The margin around a page that has no panels of its own.
+pub fn page<R>(ui: &mut egui::Ui, add_contents: impl FnOnce(&mut egui::Ui) -> R) -> R {
+    let margin = Margin::symmetric(WIDE as i8, PAD as i8);
+    egui::Frame::new().inner_margin(margin).show(ui, add_contents).inner
+}
+
 /// A raised block of content, as wide as there is room.
 pub fn card<R>(ui: &mut egui::Ui, add_contents: impl FnOnce(&mut egui::Ui) -> R) -> R {
     egui::Frame::new()
