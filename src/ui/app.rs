@@ -219,10 +219,10 @@ impl App {
             }
         });
         if let Some(rescue) = self.toasts.ui(&ctx) {
-            self.disk.ask(match rescue {
-                Rescue::TryAgain(content) => Task::Write(content),
-                Rescue::SaveElsewhere(content) => Task::WriteElsewhere(content),
-            });
+            match rescue {
+                Rescue::TryAgain(content) => self.disk.ask(Task::Write(content)),
+                Rescue::SaveElsewhere(content) => self.disk.save_elsewhere(content),
+            }
         }
         self.front_ui(&ctx);
         match on_rail {
@@ -376,8 +376,8 @@ impl App {
             }
             keys::QUIT => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {
-                if let Some((_, title, _)) = keys::PAGES.iter().find(|(page, ..)| *page == id) {
-                    self.show(ctx, title);
+                if let Some(way) = keys::way(|way| way.id == id) {
+                    self.show(ctx, way.title);
                 }
             }
         }
@@ -571,6 +571,9 @@ impl Drop for App {
     fn drop(&mut self) {
         // The disk's own drop waits until this is written.
         self.save_settings();
+        for content in self.toasts.unsaved() {
+            self.disk.ask(Task::Write(content));
+        }
     }
 }
 

@@ -64,10 +64,10 @@ pub(super) fn ui(
             let mut place = Place::new(title, is_narrow);
             place.is_selected = page_idx == current;
             place.is_busy = busy.get(page_idx).copied().unwrap_or_default();
-            let keys = keys::PAGES.iter().find(|(_, name, _)| name == title);
-            place.tooltip = keys.map_or_else(
+            let way = keys::way(|way| way.title == *title);
+            place.tooltip = way.map_or_else(
                 || (*title).to_owned(),
-                |(_, name, key)| format!("{name} (Ctrl+{})", key.symbol_or_name()),
+                |way| format!("{title} ({})", keys::text(&way.shortcut())),
             );
             if ui.push_id(title, |ui| place.ui(ui)).inner.clicked() {
                 pressed = Some(Pressed::Page(page_idx));

@@ -75,6 +75,11 @@ impl Toasts {
         self.shown.retain(|shown| shown.unsaved.is_some());
     }
 
+    /// Content that is still not on disk.
+    pub(super) fn unsaved(&self) -> Vec<FileContent> {
+        self.shown.iter().filter_map(|shown| shown.unsaved.clone()).collect()
+    }
+
     /// Whether no message is shown.
     pub(super) fn is_empty(&self) -> bool {
         self.shown.is_empty()

@@ -180,7 +180,7 @@ impl SettingsPage {
             {
                 appearance.zoom = zoom;
             }
-            if ui.button("100 %").on_hover_text("The system's size (Ctrl+0)").clicked() {
+            if ui.button("Reset").on_hover_text("The system's size (Ctrl+0)").clicked() {
                 appearance.zoom = 1.0;
             }
         });
