@@ -1,5 +1,7 @@
 //! One integration program: each further one would link the window and candle again.
 
 mod architecture;
+mod golden;
+mod lm;
 #[cfg(feature = "gui")]
 mod ui_shell;
