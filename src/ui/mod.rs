@@ -3,6 +3,7 @@
 //! A page is a value with plain state; it asks for changes through [`Context`] and never reaches
 //! into another page. Nothing here waits, locks or touches the disk within a frame.
 
+pub mod chat;
 mod page;
 pub mod theme;
 pub mod widgets;
