@@ -148,7 +148,7 @@ fn rename_ui(ui: &mut Ui, renaming: &mut Renaming, intents: &mut Vec<Intent>) {
 
 fn undo_ui(ui: &mut Ui, state: &State, undo: &Undo, intents: &mut Vec<Intent>) {
     let what = match undo {
-        Undo::Conversation(conversation) => format!("“{}” deleted", conversation.title()),
+        Undo::Conversation(conversation, _) => format!("“{}” deleted", conversation.title()),
         Undo::Branch(_, branch) if branch.n_messages() == 1 => "1 message deleted".to_owned(),
         Undo::Branch(_, branch) => format!("{} messages deleted", branch.n_messages()),
     };

@@ -69,8 +69,8 @@ pub struct Writing {
 /// Something deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Undo {
-    /// A conversation.
-    Conversation(Box<Conversation>),
+    /// A conversation, and its place in the list.
+    Conversation(Box<Conversation>, usize),
     /// A message with what followed it.
     Branch(ConversationId, Branch),
 }
@@ -258,7 +258,7 @@ impl State {
         if self.shown == *id {
             self.shown = self.conversations[at.min(self.conversations.len() - 1)].id.clone();
         }
-        self.remember(Undo::Conversation(Box::new(conversation)));
+        self.remember(Undo::Conversation(Box::new(conversation), at));
     }
 
     /// Deletes a message of the conversation on show, with all that followed it.
@@ -277,11 +277,9 @@ impl State {
     /// Brings back what was deleted last.
     pub fn undo(&mut self, now: Instant) {
         match self.undo.pop() {
-            Some(Undo::Conversation(conversation)) => {
+            Some(Undo::Conversation(conversation, at)) => {
                 let id = conversation.id.clone();
-                let at = self
-                    .conversations
-                    .partition_point(|c| (c.created, &c.id) > (conversation.created, &id));
+                let at = at.min(self.conversations.len());
                 self.conversations.insert(at, *conversation);
                 self.shown = id.clone();
                 self.leave_blank(None);

@@ -296,7 +296,7 @@ fn a_deleted_conversation_can_be_had_back() {
     assert_eq!(said(&state), ["First", "1"]);
     let [Action::DeleteFile(path)] = &state.take_actions()[..] else { panic!("its file goes") };
     assert_eq!(*path, state.path(&second));
-    assert!(matches!(state.undoable(), Some(Undo::Conversation(_))));
+    assert!(matches!(state.undoable(), Some(Undo::Conversation(..))));
     state.undo(now);
     assert_eq!(titles(&state), ["Second", "First"]);
     assert_eq!(said(&state), ["Second", "2"]);
