@@ -16,7 +16,6 @@ pub mod tts;
 
 pub mod library;
 
-#[cfg(feature = "audio")]
 pub mod audio;
 
 pub mod engine;

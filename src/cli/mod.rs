@@ -1,1 +1,12 @@
-//! Every page's work as a command.
+//! Every page's work as a command, through the same engine and the same requests.
+
+mod args;
+mod chat;
+mod devices;
+mod models;
+mod output;
+mod run;
+mod speak;
+
+pub use args::{Arguments, Command};
+pub use run::run;

@@ -6,11 +6,16 @@ use std::{collections::BTreeSet, fs, path::Path};
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("job", &[]),
+    ("settings", &["domain"]),
+    ("dsp", &["domain"]),
     ("nn", &["domain"]),
-    ("tts", &["domain", "job", "nn"]),
     ("lm", &["domain", "job", "nn"]),
-    ("engine", &["domain", "job", "nn", "tts", "lm"]),
-    ("ui", &["domain", "job", "engine"]),
+    ("tts", &["domain", "job", "dsp", "nn"]),
+    ("library", &["domain", "job"]),
+    ("audio", &["domain", "job", "settings"]),
+    ("engine", &["domain", "job", "dsp", "nn", "lm", "tts", "library"]),
+    ("cli", &["domain", "settings", "dsp", "library", "audio", "engine"]),
+    ("ui", &["domain", "job", "settings", "dsp", "library", "audio", "engine"]),
 ];
 
 #[test]
@@ -34,8 +39,20 @@ fn modules_use_only_what_stands_below_them() {
 const GUESTS: &[(&str, &[&str])] = &[
     ("candle_core", &["nn", "tts", "lm", "engine"]),
     ("candle_nn", &["nn", "tts", "lm", "engine"]),
+    ("tokenizers", &["lm"]),
+    ("minijinja", &["lm"]),
+    ("realfft", &["dsp"]),
+    ("ureq", &["library"]),
+    ("cpal", &["audio"]),
+    ("rtrb", &["audio"]),
+    ("rubato", &["audio"]),
+    ("clap", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("anyhow", &["cli", "ui"]),
     ("eframe", &["ui"]),
     ("egui", &["ui"]),
+    ("egui_plot", &["ui"]),
+    ("rfd", &["ui"]),
 ];
 
 #[test]
@@ -113,4 +130,48 @@ fn crate_paths(text: &str) -> BTreeSet<String> {
         }
     }
     paths
+}
+
+#[test]
+fn unsafe_stands_in_the_kernels_only() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for (module, _) in FLOORS {
+        for file in sources(&src, module) {
+            let text = fs::read_to_string(&file).unwrap();
+            let in_kernels = file.starts_with(src.join("nn/kernels"));
+            if !in_kernels
+                && text.lines().any(|line| {
+                    line.trim_start().starts_with("unsafe ") || line.contains(" unsafe {")
+                })
+            {
+                found.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(found.is_empty(), "unsafe code outside the kernels:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_module_face_holds_no_definitions() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut broken = Vec::new();
+    for (module, _) in FLOORS {
+        for file in sources(&src, module) {
+            if !file.ends_with("mod.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&file).unwrap();
+            let defines = text.lines().any(|line| {
+                let line = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+                ["fn ", "struct ", "enum ", "impl ", "trait ", "const ", "static "]
+                    .iter()
+                    .any(|keyword| line.starts_with(keyword))
+            });
+            if defines || text.lines().count() >= 60 {
+                broken.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(broken.is_empty(), "these faces hold more than names:\n{}", broken.join("\n"));
 }

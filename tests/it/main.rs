@@ -1,3 +1,6 @@
-//! Tests of the whole, in one program.
+//! One integration program: each further one would link the window and candle again.
 
+mod architecture;
+mod golden;
+mod lm;
 mod ui_chat;

@@ -13,7 +13,7 @@ use formant::{
     engine::Client,
     library::{Downloads, Folders, Library},
     settings::Settings,
-    ui::{Action, Context, Page, chat::ChatPage},
+    ui::{Action, Context, Page, chat::ChatPage, theme},
 };
 use tempfile::TempDir;
 
@@ -108,6 +108,7 @@ fn harness(host: Host) -> Harness<'static, Host> {
     let mut harness = Harness::builder()
         .with_size(egui::vec2(1280.0, 800.0))
         .with_pixels_per_point(1.0)
+        .with_context_setup(theme::install)
         .build_ui_state(|ui, host: &mut Host| host.frame(ui), host);
     settle(&mut harness);
     harness

@@ -1,1 +1,22 @@
-//! Kernels that candle lacks.
+//! Inner loops that candle has no fast or row-exact form of: quantized products and attention.
+//!
+//! Everything here is *row-exact*: row `i` of an operation over `m` rows is bit-identical to the
+//! operation on that row alone, so a language model that verifies several drafted tokens in one
+//! pass says word for word what it would have said one token at a time. And every instruction set
+//! gives the same bits: [`portable`] is the definition, the others must equal it.
+
+mod activations;
+mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod elementwise;
+mod instructions;
+mod matrix;
+mod packing;
+mod portable;
+
+pub use activations::Activations;
+pub use attention::{AttentionScratch, DIMS_PER_PASS, KeyValues, POSITIONS_PER_BLOCK, attend};
+pub use elementwise::{add, rms_norm, rotate_pairs, silu_mul};
+pub use instructions::Instructions;
+pub use matrix::{Matrix, WeightFormat};

@@ -18,8 +18,6 @@ pub const REGENERATE: &str = "chat.regenerate";
 pub const STOP: &str = "chat.stop";
 /// Reads the last reply.
 pub const READ_ALOUD: &str = "chat.read_aloud";
-/// Stops reading.
-pub const HUSH: &str = "chat.hush";
 /// Colours tokens by origin, or not.
 pub const COLORS: &str = "chat.colors";
 /// Shows the conversation below.
@@ -72,7 +70,6 @@ pub fn commands(state: &State) -> Vec<PageCommand> {
             state.writer().is_none().then_some("no reply is being written"),
         ),
         command(READ_ALOUD, "Read last reply aloud", None, no_reply),
-        command(HUSH, "Stop reading aloud", None, None),
         command(COLORS, "Colour tokens by origin", Some((CTRL_SHIFT, Key::T)), None),
         command(NEXT, "Next conversation", Some((Modifiers::COMMAND, Key::PageDown)), None),
         command(PREVIOUS, "Previous conversation", Some((Modifiers::COMMAND, Key::PageUp)), None),
@@ -112,7 +109,6 @@ pub fn intent(command: &str, state: &mut State, view: &mut View) -> Option<Inten
         REGENERATE => return shown.tree.leaf().map(Intent::Regenerate),
         STOP => return Some(Intent::Stop),
         READ_ALOUD => return last_reply.map(Intent::ReadAloud),
-        HUSH => return Some(Intent::Hush),
         COPY => {
             let text = last_reply.and_then(|node| shown.tree.reply(node))?.text.clone();
             return Some(Intent::Copy(text));

@@ -1,8 +1,7 @@
 //! Where the next message is written, and what the page does while a reply is written.
 
 use eframe::egui::{
-    Align, Button, EventFilter, Id, Key, KeyboardShortcut, Layout, Modifiers, RichText, ScrollArea,
-    TextEdit, Ui,
+    Align, Button, EventFilter, Id, Key, KeyboardShortcut, Layout, Modifiers, ScrollArea, TextEdit, Ui,
 };
 
 use super::{
@@ -10,10 +9,7 @@ use super::{
     state::State,
     view::{Intent, View},
 };
-use crate::{
-    settings,
-    ui::theme::{self, Hue},
-};
+use crate::{settings, ui::theme};
 
 /// Rows that the composer grows to before it scrolls.
 const MAX_ROWS: f32 = 8.0;
@@ -83,25 +79,22 @@ pub fn composer_ui(
 
 /// Send, or Stop while a reply is written.
 fn button_ui(ui: &mut Ui, state: &State, intents: &mut Vec<Intent>) {
-    let accent = theme::color(Hue::Accent, ui.visuals());
-    let on_accent = theme::color(Hue::Raised, ui.visuals());
     match state.writing(&state.shown().id) {
         Some(writing) if writing.is_stopping => {
             ui.add_enabled(false, Button::new("Stopping…"))
                 .on_disabled_hover_text("It stops after the step that is under way");
         }
         Some(_) => {
-            if ui.button("⏹ Stop").on_hover_text("Stop writing, keep what is there (Esc)").clicked()
+            if ui.button("Stop").on_hover_text("Stop writing, keep what is there (Esc)").clicked()
             {
                 intents.push(Intent::Stop);
             }
         }
         None => {
             let why_not = state.cannot_send();
-            let text = RichText::new("Send").strong();
             let button = match why_not {
-                None => Button::new(text.color(on_accent)).fill(accent),
-                Some(_) => Button::new(text),
+                None => theme::primary_button("Send", ui.visuals()),
+                Some(_) => Button::new("Send"),
             };
             let send = ui.add_enabled(why_not.is_none(), button).on_hover_text("Send (Enter)");
             if send.on_disabled_hover_text(sentence(why_not.unwrap_or_default())).clicked() {

@@ -101,7 +101,7 @@ pub fn plots_ui(ui: &mut Ui, state: &State, plots: &mut Plots) {
 
 fn title(ui: &mut Ui, title: &str, figure: Option<String>, tip: &str) {
     ui.horizontal(|ui| {
-        ui.label(RichText::new(title).strong()).on_hover_text(tip);
+        theme::section(ui, title).on_hover_text(tip);
         if let Some(figure) = figure {
             ui.label(small(ui, figure)).on_hover_text(tip);
         }

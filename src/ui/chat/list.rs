@@ -6,7 +6,8 @@ use eframe::egui::{
 
 use super::{
     conversation::{Conversation, ConversationId},
-    parts::{icon_button, muted, small},
+    icons::{Icon, icon_button},
+    parts::{muted, small},
     state::{State, Undo},
     view::{Intent, Renaming, View},
 };
@@ -15,7 +16,7 @@ use crate::ui::theme::{self, Hue};
 /// Draws the list.
 pub fn list_ui(ui: &mut Ui, state: &State, view: &mut View, intents: &mut Vec<Intent>) {
     ui.horizontal(|ui| {
-        let new = ui.button("➕ New").on_hover_text("New conversation (Ctrl+N)");
+        let new = ui.button("New").on_hover_text("New conversation (Ctrl+N)");
         if new.clicked() {
             intents.push(Intent::Begin);
         }
@@ -23,7 +24,7 @@ pub fn list_ui(ui: &mut Ui, state: &State, view: &mut View, intents: &mut Vec<In
         let field = TextEdit::singleline(&mut view.search).hint_text("Search").desired_width(width);
         ui.add(field).accessible_name("Search conversations");
     });
-    ui.add_space(ui.spacing().item_spacing.y);
+    ui.add_space(theme::TIGHT);
     if let Some(undo) = state.undoable() {
         Panel::bottom("chat undo").show_separator_line(false).show(ui, |ui| {
             undo_ui(ui, state, undo, intents);
@@ -85,10 +86,10 @@ fn entry_ui(ui: &mut Ui, state: &State, conversation: &Conversation, intents: &m
     let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
     ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         if is_shown {
-            if icon_button(ui, "🗑", "Delete conversation").clicked() {
+            if icon_button(ui, Icon::Delete, "Delete conversation").clicked() {
                 intents.push(Intent::Delete(id.clone()));
             }
-            if icon_button(ui, "✏", "Rename conversation").clicked() {
+            if icon_button(ui, Icon::Edit, "Rename conversation").clicked() {
                 intents.push(Intent::BeginRename(id.clone()));
             }
         }
@@ -160,7 +161,7 @@ fn undo_ui(ui: &mut Ui, state: &State, undo: &Undo, intents: &mut Vec<Intent>) {
             ui.add(Label::new(what).truncate())
         },
         |ui| {
-            if icon_button(ui, "✖", "Dismiss").clicked() {
+            if icon_button(ui, Icon::Close, "Dismiss").clicked() {
                 intents.push(Intent::ForgetUndo);
             }
             if ui.add_enabled(!is_elsewhere, Button::new("Undo")).clicked() {

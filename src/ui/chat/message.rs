@@ -1,14 +1,14 @@
 //! One message: what was said, by whom, and what can be done with it.
 
 use eframe::egui::{
-    Align, Button, Frame, Key, KeyboardShortcut, Layout, Modifiers, ProgressBar, RichText, Spinner,
-    TextEdit, Ui,
+    Align, Button, Key, KeyboardShortcut, Layout, Modifiers, RichText, TextEdit, Ui,
 };
 
 use super::{
     conversation::Conversation,
     figures::{figures_line_ui, recipe_text},
-    parts::{icon_button, icon_button_or_why, muted, small},
+    icons::{Icon, icon_button, icon_button_or_why},
+    parts::{muted, small},
     reply::{Failure, Remedy, Reply, Status},
     state::Writing,
     tree::{NodeId, Turn},
@@ -18,8 +18,10 @@ use crate::{
     domain::{ModelInfo, Progress, Stage},
     ui::{
         theme::{self, Hue},
+        units,
         widgets::{
             markdown_view::MarkdownView,
+            progress_ui,
             token_text::{Run, TokenText},
         },
     },
@@ -32,14 +34,15 @@ pub struct MessageView {
     tokens: TokenText,
 }
 
+/// Width of the bar that shows how far the first token is.
+const PROGRESS_WIDTH: f32 = 320.0;
+
 /// What the messages of a conversation are drawn with.
 pub struct Scene<'a> {
     /// The conversation on show.
     pub conversation: &'a Conversation,
     /// The reply that is being written in it.
     pub writing: Option<&'a Writing>,
-    /// The reply that was read aloud last, if it is one of this conversation.
-    pub read: Option<NodeId>,
     /// Whether tokens are coloured by origin.
     pub colors: bool,
     /// The models there are, for their names.
@@ -63,24 +66,13 @@ pub fn message_ui(
     intents: &mut Vec<Intent>,
 ) {
     match scene.conversation.tree.turn(node) {
-        Some(Turn::User(text)) => bubble(ui, |ui| match editing {
+        Some(Turn::User(text)) => theme::card(ui, |ui| match editing {
             Some(editing) => editor_ui(ui, editing, scene.writing.is_some(), intents),
             None => user_ui(ui, scene, node, text, intents),
         }),
         Some(Turn::Assistant(reply)) => reply_ui(ui, scene, node, reply, message, intents),
         None => (),
     }
-}
-
-fn bubble(ui: &mut Ui, add_contents: impl FnOnce(&mut Ui)) {
-    let frame = Frame::new()
-        .fill(theme::color(Hue::Raised, ui.visuals()))
-        .corner_radius(ui.visuals().widgets.noninteractive.corner_radius)
-        .inner_margin(ui.spacing().window_margin);
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        add_contents(ui);
-    });
 }
 
 fn user_ui(ui: &mut Ui, scene: &Scene<'_>, node: NodeId, text: &str, intents: &mut Vec<Intent>) {
@@ -90,7 +82,7 @@ fn user_ui(ui: &mut Ui, scene: &Scene<'_>, node: NodeId, text: &str, intents: &m
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let why_not = scene.why_busy();
             delete_ui(ui, node, "Delete message and all that follows", why_not, intents);
-            if icon_button_or_why(ui, "✏", "Edit message", why_not).clicked() {
+            if icon_button_or_why(ui, Icon::Edit, "Edit message", why_not).clicked() {
                 intents.push(Intent::BeginEdit(node));
             }
             copy_ui(ui, "Copy message", text, intents);
@@ -164,12 +156,14 @@ fn reply_ui(
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let why_not = scene.why_busy();
             delete_ui(ui, node, "Delete this version of the reply", why_not, intents);
-            let again = icon_button_or_why(ui, "⟲", "Regenerate (Ctrl+R)", why_not);
+            let again = icon_button_or_why(ui, Icon::Again, "Regenerate (Ctrl+R)", why_not);
             if again.clicked() {
                 intents.push(Intent::Regenerate(node));
             }
             if !reply.text.is_empty() {
-                read_ui(ui, scene, node, intents);
+                if icon_button(ui, Icon::Read, "Read aloud").clicked() {
+                    intents.push(Intent::ReadAloud(node));
+                }
                 copy_ui(ui, "Copy reply", &reply.text, intents);
             }
         });
@@ -200,19 +194,11 @@ fn tokens_ui(ui: &mut Ui, reply: &Reply, message: &mut MessageView) {
 
 fn waiting_ui(ui: &mut Ui, writing: Option<&Writing>) {
     let progress = writing.and_then(|writing| writing.progress.as_ref());
-    match progress.filter(|progress| progress.total > 0) {
-        Some(progress) => {
-            let share = progress.done as f32 / progress.total as f32;
-            let bar = ProgressBar::new(share).text(stage_text(progress)).desired_width(320.0);
-            ui.add(bar);
-        }
-        None => {
-            ui.horizontal(|ui| {
-                ui.add(Spinner::new());
-                let what = progress.map_or_else(|| "Waiting for the engine".to_owned(), stage_text);
-                ui.label(muted(ui, what));
-            });
-        }
+    let what = progress.map_or_else(|| "Waiting for the engine".to_owned(), stage_text);
+    ui.label(muted(ui, what));
+    if let Some(progress) = progress.filter(|progress| progress.total > 0) {
+        let share = progress.done as f32 / progress.total as f32;
+        progress_ui(ui, "Before the first token", PROGRESS_WIDTH, Some(share));
     }
 }
 
@@ -222,7 +208,7 @@ pub fn stage_text(progress: &Progress) -> String {
     match stage {
         Stage::Queue => "Waiting for other jobs".to_owned(),
         Stage::Load => {
-            format!("Loading {subject}: {:.0} of {:.0} MB", *done as f64 / 1e6, *total as f64 / 1e6)
+            format!("Loading {subject}: {} of {}", units::bytes(*done), units::bytes(*total))
         }
         Stage::Prefill => format!("Reading the prompt: {done} of {total} tokens"),
         _ => format!("{subject}: {done} of {total}"),
@@ -232,11 +218,7 @@ pub fn stage_text(progress: &Progress) -> String {
 /// What happened, why, and what helps.
 fn failure_ui(ui: &mut Ui, node: NodeId, failure: &Failure, intents: &mut Vec<Intent>) {
     let bad = theme::color(Hue::Bad, ui.visuals());
-    let frame = Frame::new()
-        .stroke(eframe::egui::Stroke::new(1.0, bad))
-        .corner_radius(ui.visuals().widgets.noninteractive.corner_radius)
-        .inner_margin(ui.spacing().window_margin);
-    frame.show(ui, |ui| {
+    theme::card(ui, |ui| {
         ui.label(RichText::new(format!("⚠ {}", failure.what)).color(bad));
         ui.label(&failure.why);
         ui.horizontal(|ui| {
@@ -260,28 +242,18 @@ fn versions_ui(ui: &mut Ui, scene: &Scene<'_>, node: NodeId, intents: &mut Vec<I
     }
     let number = versions.iter().position(|version| *version == node).unwrap_or(0) + 1;
     let first = (number == 1).then_some("this is the first");
-    if icon_button_or_why(ui, "◀", "Previous version", first).clicked() {
+    if icon_button_or_why(ui, Icon::Previous, "Previous version", first).clicked() {
         intents.push(Intent::Switch(node, -1));
     }
     ui.label(small(ui, format!("{number}/{}", versions.len()))).on_hover_text("Version on show");
     let last = (number == versions.len()).then_some("this is the last");
-    if icon_button_or_why(ui, "▶", "Next version", last).clicked() {
+    if icon_button_or_why(ui, Icon::Next, "Next version", last).clicked() {
         intents.push(Intent::Switch(node, 1));
     }
 }
 
-fn read_ui(ui: &mut Ui, scene: &Scene<'_>, node: NodeId, intents: &mut Vec<Intent>) {
-    if scene.read == Some(node) {
-        if icon_button(ui, "🔇", "Stop reading").clicked() {
-            intents.push(Intent::Hush);
-        }
-    } else if icon_button(ui, "🔊", "Read aloud").clicked() {
-        intents.push(Intent::ReadAloud(node));
-    }
-}
-
 fn copy_ui(ui: &mut Ui, name: &str, text: &str, intents: &mut Vec<Intent>) {
-    if icon_button(ui, "📋", name).clicked() {
+    if icon_button(ui, Icon::Copy, name).clicked() {
         intents.push(Intent::Copy(text.to_owned()));
     }
 }
@@ -293,7 +265,7 @@ fn delete_ui(
     why_not: Option<&str>,
     intents: &mut Vec<Intent>,
 ) {
-    if icon_button_or_why(ui, "🗑", name, why_not).clicked() {
+    if icon_button_or_why(ui, Icon::Delete, name, why_not).clicked() {
         intents.push(Intent::DeleteMessage(node));
     }
 }

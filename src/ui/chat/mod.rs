@@ -5,6 +5,7 @@ mod composer;
 mod conversation;
 mod export;
 mod figures;
+mod icons;
 mod list;
 mod message;
 mod options;

@@ -7,14 +7,18 @@ use eframe::egui::{
 use std::ops::RangeInclusive;
 
 use super::{
-    parts::{icon_button, megabytes, muted, section, small},
+    icons::{Icon, icon_button},
+    parts::{muted, section, small},
     state::{State, random_seed},
     view::{Intent, View},
 };
 use crate::{
     domain::{ModelInfo, ModelKind, ModelState, Speculative},
     settings,
-    ui::theme::{self, Hue},
+    ui::{
+        theme::{self, Hue},
+        units,
+    },
 };
 
 /// Tokens of a reply that the slider offers at most; the number takes more.
@@ -39,7 +43,7 @@ pub fn options_ui(
         speculation_ui(ui, view, options);
         sampling_ui(ui, view, options);
         prompt = prompt_ui(ui, state);
-        ui.add_space(ui.spacing().item_spacing.y);
+        ui.add_space(theme::GAP);
         let defaults = settings::Chat {
             system_prompt: options.system_prompt.clone(),
             read_aloud: options.read_aloud,
@@ -83,7 +87,7 @@ fn model_ui(
     let problem = match chosen.map(|model| (&model.state, model.bytes)) {
         Some((ModelState::Ready { .. }, _)) => return,
         Some((ModelState::Missing, bytes)) => {
-            format!("It is not on this machine yet; fetch it ({}).", megabytes(bytes))
+            format!("It is not on this machine yet; fetch it ({}).", units::bytes(bytes))
         }
         Some((ModelState::Damaged { why }, _)) => format!("It cannot be used: {why}."),
         None => "There is no such model here.".to_owned(),
@@ -186,7 +190,7 @@ fn sampling_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
     ui.horizontal(|ui| {
         let name = name_ui(ui, "Seed", "The same seed and the same conversation give the same reply");
         ui.add(DragValue::new(seed).range(0..=u64::from(u32::MAX))).labelled_by(name);
-        if icon_button(ui, "🎲", "New random seed").clicked() {
+        if icon_button(ui, Icon::Dice, "New random seed").clicked() {
             *seed = random_seed();
         }
         let lock = ui.add(Checkbox::new(&mut view.habits.seed_locked, "Lock"));

@@ -15,10 +15,10 @@ use super::{
     conversation::ConversationId,
     export::ExportDialog,
     figures::plots_ui,
+    icons::{Icon, icon_button},
     list::list_ui,
     message::stage_text,
     options::options_ui,
-    parts::icon_button,
     state::{State, random_seed},
     storage::{self, Found},
     transcript::transcript_ui,
@@ -140,7 +140,6 @@ impl ChatPage {
         let Some(request) = request else { return };
         let id = self.state.shown().id.clone();
         self.jobs.insert(id, ctx.engine.chat(request));
-        self.view.read = None;
     }
 
     /// A new seed for the reply about to be asked for, unless it is locked.
@@ -190,14 +189,8 @@ impl ChatPage {
             }
             Intent::Switch(node, by) => self.state.switch(node, by, now),
             Intent::DeleteMessage(node) => self.state.delete_message(node, now),
-            Intent::ReadAloud(node) => {
-                self.state.read_aloud(node);
-                self.view.read = Some((self.state.shown().id.clone(), node));
-            }
-            Intent::Hush => {
-                self.state.hush();
-                self.view.read = None;
-            }
+            Intent::ReadAloud(node) => self.state.read_aloud(node),
+            Intent::Hush => self.state.hush(),
             Intent::Copy(text) => {
                 if let Some(egui) = &self.egui {
                     egui.copy_text(text);
@@ -245,17 +238,17 @@ impl ChatPage {
         ui.horizontal(|ui| {
             let habits = &mut self.view.habits;
             let name = if habits.list { "Hide conversations" } else { "Show conversations" };
-            if icon_button(ui, "☰", name).clicked() {
+            if icon_button(ui, Icon::List, name).clicked() {
                 habits.list = !habits.list;
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let name = if habits.options { "Hide options" } else { "Show options" };
-                if icon_button(ui, "⚙", name).clicked() {
+                if icon_button(ui, Icon::Options, name).clicked() {
                     habits.options = !habits.options;
                 }
                 let shown = self.state.shown();
                 if !shown.tree.is_empty()
-                    && icon_button(ui, "💾", "Export conversation… (Ctrl+Shift+E)").clicked()
+                    && icon_button(ui, Icon::Export, "Export conversation… (Ctrl+Shift+E)").clicked()
                 {
                     intents.push(Intent::BeginExport);
                 }
@@ -279,6 +272,17 @@ impl ChatPage {
         }
         if let Some(due) = self.state.next_save() {
             ui.request_repaint_after(due.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+impl Drop for ChatPage {
+    /// Writes what is not on disk yet: the window does not write for pages that are gone.
+    fn drop(&mut self) {
+        for (path, bytes) in self.state.take_unsaved() {
+            if let Err(error) = storage::write_last(&path, &bytes) {
+                tracing::error!("a conversation is not saved ({error}): {}", path.display());
+            }
         }
     }
 }

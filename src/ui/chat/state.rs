@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -508,6 +509,17 @@ impl State {
             self.actions.push(Action::WriteFile { path, bytes });
             self.on_disk.insert(id);
         }
+    }
+
+    /// The files of all that is not on disk yet, replies under way among them.
+    pub fn take_unsaved(&mut self) -> Vec<(PathBuf, Arc<[u8]>)> {
+        let unsaved: HashSet<_> =
+            self.unsaved.drain().map(|(id, _)| id).chain(self.writing.keys().cloned()).collect();
+        let unsaved = unsaved.iter().filter_map(|id| self.conversation(id));
+        unsaved
+            .filter(|conversation| !conversation.is_blank())
+            .map(|conversation| (self.path(&conversation.id), storage::to_json(conversation)))
+            .collect()
     }
 
     /// The file of a conversation.

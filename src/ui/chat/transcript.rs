@@ -9,7 +9,7 @@ use super::{
     state::State,
     view::{Editing, Intent, PerMessage, View},
 };
-use crate::domain::ModelInfo;
+use crate::{domain::ModelInfo, ui::theme};
 
 /// Width of the text; longer lines are hard to follow.
 const READING_WIDTH: f32 = 780.0;
@@ -66,11 +66,9 @@ pub fn transcript_ui(
     let mut transcript = std::mem::take(&mut view.transcript);
     transcript.begin(&conversation.id);
     let path = conversation.tree.path();
-    let read = view.read.as_ref().filter(|(id, _)| *id == conversation.id).map(|(_, node)| *node);
     let scene = Scene {
         conversation,
         writing: state.writing(&conversation.id),
-        read,
         colors: view.habits.colors,
         models,
     };
@@ -98,7 +96,7 @@ pub fn transcript_ui(
                     }
                     let message = transcript.messages.entry(node).or_default();
                     ui.push_id(node, |ui| message_ui(ui, &scene, node, message, editing, intents));
-                    ui.add_space(2.0 * ui.spacing().item_spacing.y);
+                    ui.add_space(theme::GAP);
                     transcript.heights.insert(node, ui.cursor().top() - top);
                 }
             });
@@ -109,8 +107,7 @@ pub fn transcript_ui(
 /// A column of reading width in the middle.
 fn column(ui: &mut Ui, add_contents: impl FnOnce(&mut Ui)) {
     let all = ui.available_rect_before_wrap();
-    let gap = ui.spacing().item_spacing.x;
-    let width = READING_WIDTH.min(all.width() - 2.0 * gap);
+    let width = READING_WIDTH.min(all.width() - 2.0 * theme::GAP);
     let left = all.left() + (all.width() - width) / 2.0;
     let rect = Rect::from_min_size(pos2(left, all.top()), vec2(width, all.height()));
     ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
@@ -126,7 +123,7 @@ fn empty_ui(ui: &mut Ui, intents: &mut Vec<Intent>) {
         ui.add_space(spare / 5.0);
         ui.heading("Ask a language model that runs on this machine");
         ui.label(muted(ui, "Write a message below, or begin with one of these:"));
-        ui.add_space(2.0 * ui.spacing().item_spacing.y);
+        ui.add_space(theme::WIDE);
         for (name, prompt) in EXAMPLES {
             let line = prompt.replace("\n\n", " ");
             ui.label(small(ui, name));
@@ -137,7 +134,7 @@ fn empty_ui(ui: &mut Ui, intents: &mut Vec<Intent>) {
             {
                 intents.push(Intent::Compose(prompt));
             }
-            ui.add_space(ui.spacing().item_spacing.y);
+            ui.add_space(theme::TIGHT);
         }
     });
 }

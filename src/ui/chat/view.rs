@@ -25,8 +25,6 @@ pub struct View {
     pub search: String,
     /// Which conversations mention it, for one revision of the state.
     pub found: Option<(u64, String, Vec<ConversationId>)>,
-    /// Which reply was read aloud last.
-    pub read: Option<(ConversationId, NodeId)>,
     /// What messages look like.
     pub transcript: Transcript,
     /// What the plots show.
@@ -153,7 +151,6 @@ impl View {
             renaming: None,
             search: String::new(),
             found: None,
-            read: None,
             transcript: Transcript::default(),
             plots: Plots::default(),
             export: None,

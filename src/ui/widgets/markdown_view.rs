@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use eframe::egui::{
-    self, Color32, CursorIcon, FontId, Label, RichText, Sense, Stroke, TextFormat, TextStyle, Ui,
+    self, Color32, CursorIcon, FontFamily, FontId, Label, RichText, Sense, Stroke, TextFormat, TextStyle, Ui,
     text::LayoutJob,
 };
 
@@ -29,6 +29,7 @@ pub struct MarkdownView {
 struct Look {
     body: FontId,
     mono: FontId,
+    strong: FontFamily,
     is_dark: bool,
 }
 
@@ -45,6 +46,8 @@ impl MarkdownView {
         let look = Look {
             body: TextStyle::Body.resolve(ui.style()),
             mono: TextStyle::Monospace.resolve(ui.style()),
+            // The one heavier face there is.
+            strong: TextStyle::Heading.resolve(ui.style()).family,
             is_dark: ui.visuals().dark_mode,
         };
         let mut kept = self.document.update(text).unwrap_or(self.drawn.len());
@@ -56,7 +59,7 @@ impl MarkdownView {
         for block in &self.document.blocks()[self.drawn.len()..] {
             self.drawn.push(draw(block, &look, ui.visuals()));
         }
-        let gap = ui.spacing().item_spacing.y;
+        let gap = theme::TIGHT;
         for (index, (block, drawn)) in self.document.blocks().iter().zip(&self.drawn).enumerate() {
             ui.push_id(index, |ui| block_ui(ui, block, drawn));
             let is_list = matches!(block.kind, Kind::Item { .. });
@@ -117,9 +120,10 @@ fn text_ui(ui: &mut Ui, drawn: &Drawn) {
 
 fn code_ui(ui: &mut Ui, drawn: &Drawn, language: &str) {
     let frame = egui::Frame::new()
-        .fill(ui.visuals().extreme_bg_color)
-        .corner_radius(ui.visuals().widgets.noninteractive.corner_radius)
-        .inner_margin(ui.spacing().menu_margin);
+        .fill(theme::color(Hue::Field, ui.visuals()))
+        .stroke(Stroke::new(1.0, theme::color(Hue::Line, ui.visuals())))
+        .corner_radius(theme::RADIUS)
+        .inner_margin(theme::GAP);
     frame.show(ui, |ui| {
         ui.horizontal(|ui| {
             let name = if language.is_empty() { "code" } else { language };
@@ -143,6 +147,7 @@ fn draw(block: &Block, look: &Look, visuals: &egui::Visuals) -> Drawn {
     match block.kind {
         Kind::Heading(rank) => {
             font.size *= HEADING_SCALES[usize::from(rank - 1).min(HEADING_SCALES.len() - 1)];
+            font.family = look.strong.clone();
             color = visuals.strong_text_color();
         }
         Kind::Quote => color = theme::color(Hue::Muted, visuals),
@@ -173,6 +178,7 @@ fn format(
     let mut format = TextFormat::simple(font.clone(), color);
     if style.bold {
         format.color = visuals.strong_text_color();
+        format.font_id.family = look.strong.clone();
     }
     if style.code {
         format.font_id =

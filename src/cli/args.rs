@@ -1,0 +1,220 @@
+//! What can be typed after `formant`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::{ProsodyControls, VocoderChoice};
+
+/// A studio for speech synthesis and language-model inference; without a command it opens its
+/// window.
+#[derive(Debug, Parser)]
+#[command(
+    name = "formant",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage."
+)]
+pub struct Arguments {
+    /// What to do; nothing opens the window.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// One page's work.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Speak a text: to a WAV file, or aloud
+    Speak(Speak),
+    /// Chat with a language model: one prompt, or a conversation
+    Chat(Chat),
+    /// List, inspect, fetch and verify models
+    Models(Models),
+    /// List the outputs that sound can go to
+    Devices(Devices),
+}
+
+/// `formant speak`
+#[derive(Debug, Args)]
+pub struct Speak {
+    /// What to say; "-" reads it from standard input
+    pub text: String,
+    /// Write this WAV file (16-bit mono) instead of playing the speech
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Voice, as `formant models list` names it
+    #[arg(long, value_name = "ID")]
+    pub voice: Option<String>,
+    /// What makes sound of the mel spectrogram
+    #[arg(long, value_enum)]
+    pub vocoder: Option<Vocoder>,
+    /// Speaking rate: 2 takes half the time
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub pace: Option<f32>,
+    /// Factor on the predicted pitch
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub pitch: Option<f32>,
+    /// Factor on the predicted energy
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub energy: Option<f32>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Also write the mel spectrogram as a picture
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+    /// Print one line of JSON per event, and all figures in the last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `formant chat`
+#[derive(Debug, Args)]
+pub struct Chat {
+    /// Language model, as `formant models list` names it
+    #[arg(long, value_name = "ID")]
+    pub model: Option<String>,
+    /// Answer this and end; "-" reads it from standard input; without it a conversation begins
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Instructions above the conversation
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Tokens of a reply at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+    /// 0 takes the likeliest token each time
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+    /// Keep this many of the likeliest tokens; 0 keeps all
+    #[arg(long, value_name = "N")]
+    pub top_k: Option<usize>,
+    /// Keep the likeliest tokens up to this sum of probabilities
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f32>,
+    /// Drop tokens less likely than this share of the likeliest
+    #[arg(long, value_name = "P")]
+    pub min_p: Option<f32>,
+    /// Make tokens seen before less likely; 1 leaves them
+    #[arg(long, value_name = "FACTOR")]
+    pub repetition_penalty: Option<f32>,
+    /// Same seed and same prompt, same reply
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How several tokens may be had from one pass
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub speculative: Option<Method>,
+    /// Print one line of JSON per event, and all figures in the last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `formant models`
+#[derive(Debug, Args)]
+pub struct Models {
+    /// What to do with them
+    #[command(subcommand)]
+    pub action: ModelsAction,
+}
+
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsAction {
+    /// Every model there is or could be
+    List {
+        /// Print JSON, one model a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of a model
+    Info {
+        /// Which
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model and check its hash; goes on where an earlier try stopped
+    Fetch {
+        /// Which
+        id: String,
+        /// Print one line of JSON per event
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a model's file in full and compare its hash
+    Verify {
+        /// Which; all that are here if none is named
+        ids: Vec<String>,
+        /// Print one line of JSON per model
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `formant devices`
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// Print JSON, one device a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What makes sound of the mel spectrogram.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Vocoder {
+    /// The neural vocoder
+    #[value(name = "hifigan")]
+    HifiGan,
+    /// Phase reconstruction, without weights
+    #[value(name = "griffin-lim")]
+    GriffinLim,
+}
+
+impl From<Vocoder> for VocoderChoice {
+    fn from(vocoder: Vocoder) -> Self {
+        match vocoder {
+            Vocoder::HifiGan => Self::HifiGan,
+            Vocoder::GriffinLim => Self::GriffinLim,
+        }
+    }
+}
+
+/// How several tokens may be had from one pass.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Method {
+    /// One token per pass
+    None,
+    /// What followed the last tokens the first time
+    Ngram,
+}
+
+fn factor(text: &str) -> Result<f32, String> {
+    let range = ProsodyControls::RANGE;
+    match text.parse() {
+        Ok(value) if range.contains(&value) => Ok(value),
+        _ => Err(format!(
+            "a factor from {} to {}, where 1 is as predicted",
+            range.start(),
+            range.end()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_factor_out_of_range_is_wrong_usage() {
+        let typed = ["formant", "speak", "hi", "--pace", "0"];
+        let error = Arguments::try_parse_from(typed).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,41 @@
+//! From arguments to an exit code.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{Command, chat, devices, models, speak};
+use crate::{
+    engine::Client,
+    library::{Folders, Library},
+    settings::Settings,
+};
+
+/// What every command may need.
+pub(super) struct Setting {
+    pub(super) library: Library,
+    pub(super) settings: Settings,
+}
+
+impl Setting {
+    /// The engine; started by the commands that use it.
+    pub(super) fn engine(&self) -> Result<Client> {
+        Ok(Client::start(self.library.clone(), Arc::new(|| ()))?)
+    }
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever went wrong, as the sentence to print.
+pub fn run(command: Command) -> Result<()> {
+    let folders = Folders::of_this_user();
+    let settings = Settings::load(&folders.settings())?;
+    let setting = Setting { library: Library::new(folders), settings };
+    match command {
+        Command::Speak(args) => speak::run(&setting, args),
+        Command::Chat(args) => chat::run(&setting, args),
+        Command::Models(args) => models::run(&setting, args.action),
+        Command::Devices(args) => devices::run(&args),
+    }
+}

@@ -1,0 +1,228 @@
+//! `formant speak`: text to a WAV file, or to the sound card.
+
+use std::{io::Read, path::Path, sync::Arc};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use super::{
+    args::Speak,
+    output::{Bar, json_line, millis},
+    run::Setting,
+};
+use crate::{
+    audio::write_wav,
+    domain::MelSpectrogram,
+    dsp,
+    engine::{SpeakEvent, SpeakRequest, Speech, SpokenSentence},
+    settings,
+};
+
+pub(super) fn run(setting: &Setting, args: Speak) -> Result<()> {
+    let request = request(setting, &args)?;
+    // A path that cannot be written should not cost the time of speaking first.
+    for path in args.output.iter().chain(&args.png) {
+        check_writable(path)?;
+    }
+    let mut sound = Sound::new(setting, args.output.is_none())?;
+    let engine = setting.engine()?;
+    let mut bar = Bar::new();
+    let mut sentences: Vec<Arc<SpokenSentence>> = Vec::new();
+    let mut unread = None;
+    let speech = engine.speak(request).wait(|event| {
+        if args.json
+            && let Err(error) = print_event(&event)
+        {
+            unread.get_or_insert(error);
+        }
+        match event {
+            SpeakEvent::Progress(progress) if !args.json => bar.show(&progress),
+            SpeakEvent::Sentence(sentence) => sentences.push(sentence),
+            SpeakEvent::Samples { sample_rate, samples } => sound.push(sample_rate, &samples),
+            _ => (),
+        }
+    });
+    bar.clear();
+    let speech = speech.context("the engine ended before the speech did; start it again")??;
+    if let Some(error) = unread {
+        return Err(error.into());
+    }
+    if let Some(path) = &args.output {
+        write_wav(path, &speech.waveform, Some(&speech.record))?;
+    }
+    if let Some(path) = &args.png {
+        write_png(path, &sentences)?;
+    }
+    sound.finish()?;
+    if args.json { print_figures(&speech, &sentences, &args) } else { say(&speech, &args) }
+}
+
+fn request(setting: &Setting, args: &Speak) -> Result<SpeakRequest> {
+    let chosen = &setting.settings.speak;
+    let mut controls = chosen.controls;
+    controls.pace = args.pace.unwrap_or(controls.pace);
+    controls.pitch = args.pitch.unwrap_or(controls.pitch);
+    controls.energy = args.energy.unwrap_or(controls.energy);
+    Ok(SpeakRequest {
+        text: text_or_stdin(&args.text)?,
+        voice: args.voice.clone().unwrap_or_else(|| chosen.voice.clone()),
+        vocoder: args.vocoder.map_or(chosen.vocoder, Into::into),
+        controls,
+        seed: args.seed.unwrap_or(chosen.seed),
+    })
+}
+
+/// The text itself, or all of standard input for "-".
+pub(super) fn text_or_stdin(text: &str) -> Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut read = Vec::new();
+    std::io::stdin().read_to_end(&mut read).context("cannot read standard input")?;
+    Ok(String::from_utf8_lossy(&read).into_owned())
+}
+
+fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() {
+        bail!("cannot write the file, there is a folder of that name: {}", path.display());
+    }
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| tempfile_in(folder))
+        .with_context(|| format!("cannot write there; choose another folder: {}", path.display()))
+}
+
+/// Tries the folder with a file that is gone at once.
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".formant-{}", std::process::id()));
+    std::fs::write(&probe, b"")?;
+    std::fs::remove_file(&probe)
+}
+
+/// The whole mel as a picture, in the colours that the user chose for the window.
+fn write_png(path: &Path, sentences: &[Arc<SpokenSentence>]) -> Result<()> {
+    let Some(first) = sentences.first() else { return Ok(()) };
+    let mut mel = MelSpectrogram::empty(first.mel.config.clone());
+    for sentence in sentences {
+        mel.frames.extend_from_slice(&sentence.mel.frames);
+    }
+    let picture = dsp::mel_picture(&mel, dsp::ColorMap::Magma);
+    let png = picture.png().context("the mel cannot be made a picture")?;
+    settings::write_atomically(path, &png)
+        .with_context(|| format!("cannot write the picture: {}", path.display()))
+}
+
+fn print_event(event: &SpeakEvent) -> std::io::Result<()> {
+    let line = match event {
+        SpeakEvent::Progress(progress) => json!({ "event": "progress", "progress": progress }),
+        SpeakEvent::Sentence(sentence) => json!({
+            "event": "sentence",
+            "sentence_idx": sentence.sentence_idx,
+            "n_sentences": sentence.n_sentences,
+            "normalized": sentence.phonemes.normalized,
+            "phonemes": symbols(sentence),
+            "durations_frames": sentence.alignment.durations,
+            "n_frames": sentence.mel.n_frames(),
+        }),
+        SpeakEvent::Samples { sample_rate, samples } => {
+            json!({ "event": "samples", "sample_rate": sample_rate, "n_samples": samples.len() })
+        }
+        SpeakEvent::Pitch { sentence_idx, f0_hz } => {
+            json!({ "event": "pitch", "sentence_idx": sentence_idx, "f0_hz": f0_hz })
+        }
+    };
+    json_line(&line)
+}
+
+fn symbols(sentence: &SpokenSentence) -> Vec<&str> {
+    sentence.phonemes.phonemes.iter().map(|phoneme| phoneme.symbol.as_str()).collect()
+}
+
+fn print_figures(speech: &Speech, sentences: &[Arc<SpokenSentence>], args: &Speak) -> Result<()> {
+    let timing = &speech.timing;
+    let phonemes: Vec<&str> = sentences.iter().flat_map(|sentence| symbols(sentence)).collect();
+    json_line(&json!({
+        "event": "done",
+        "output": args.output,
+        "phonemes": phonemes,
+        "n_phonemes": speech.n_phonemes,
+        "n_sentences": speech.n_sentences,
+        "duration_secs": speech.waveform.duration_secs(),
+        "sample_rate": speech.waveform.sample_rate,
+        "n_samples": speech.waveform.samples.len(),
+        "rtf": timing.rtf(&speech.waveform),
+        "first_audio_ms": millis(timing.first_audio),
+        "load_ms": millis(timing.load),
+        "front_end_ms": millis(timing.front_end),
+        "acoustic_ms": millis(timing.acoustic),
+        "vocoder_ms": millis(timing.vocoder),
+        "total_ms": millis(timing.total),
+        "record": speech.record,
+    }))?;
+    Ok(())
+}
+
+fn say(speech: &Speech, args: &Speak) -> Result<()> {
+    let (timing, duration) = (&speech.timing, speech.waveform.duration_secs());
+    let rtf = timing.rtf(&speech.waveform).unwrap_or_default();
+    let first = millis(timing.first_audio);
+    let place = args.output.as_ref().map_or("played".to_owned(), |path| path.display().to_string());
+    println!("{place}: {duration:.2} s of speech, RTF {rtf:.3}, first audio after {first:.0} ms");
+    if let Some(png) = &args.png {
+        println!("{}: the mel spectrogram", png.display());
+    }
+    Ok(())
+}
+
+/// Plays while it is made, if it is to be played at all.
+#[cfg(feature = "audio")]
+struct Sound(Option<(crate::audio::Player, bool)>);
+
+#[cfg(feature = "audio")]
+impl Sound {
+    fn new(setting: &Setting, aloud: bool) -> Result<Self> {
+        let device = &setting.settings.audio.device;
+        let player = aloud.then(|| (crate::audio::Player::new(device, Arc::new(|| ())), false));
+        Ok(Self(player))
+    }
+
+    fn push(&mut self, sample_rate: u32, samples: &[f32]) {
+        let Some((player, begun)) = &mut self.0 else { return };
+        if !*begun {
+            *begun = true;
+            player.begin_stream(sample_rate);
+        }
+        player.push(samples);
+    }
+
+    /// Waits for the last sample to be heard.
+    fn finish(self) -> Result<()> {
+        let Some((mut player, _)) = self.0 else { return Ok(()) };
+        player.end_stream();
+        while player.is_playing() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        match player.problem() {
+            Some(problem) => bail!("{problem}; `-o FILE` writes the speech to a file"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(feature = "audio"))]
+struct Sound;
+
+#[cfg(not(feature = "audio"))]
+impl Sound {
+    fn new(_setting: &Setting, aloud: bool) -> Result<Self> {
+        if aloud {
+            bail!("this build has no sound; give a file with -o");
+        }
+        Ok(Self)
+    }
+    fn push(&mut self, _sample_rate: u32, _samples: &[f32]) {}
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}

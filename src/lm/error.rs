@@ -1,0 +1,194 @@
+//! What can go wrong between a model file and its words.
+
+use std::path::{Path, PathBuf};
+
+use crate::job::Cancelled;
+
+/// Why a model could not be loaded, or a reply not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be opened or read.
+    #[error("cannot read the model: {source}: {}", path.display())]
+    Read {
+        /// What the system said.
+        source: std::io::Error,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file is no model, or not one that can be used here.
+    #[error("cannot use the model: {problem}: {}", path.display())]
+    Model {
+        /// What is wrong with it.
+        problem: ModelProblem,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The model's file brings no chat template.
+    #[error("the model has no chat template; take an instruct or chat model")]
+    NoChatTemplate,
+    /// The model's chat template refused the conversation.
+    #[error("the model's chat template cannot render this conversation: {why}")]
+    ChatTemplate {
+        /// What the template said.
+        why: String,
+    },
+    /// Text that the tokenizer could not split.
+    #[error("cannot split the text into tokens: {why}")]
+    Tokenize {
+        /// What the tokenizer said.
+        why: String,
+    },
+    /// There is nothing to continue.
+    #[error("the prompt is empty; write a message")]
+    EmptyPrompt,
+    /// The prompt leaves no room for a reply.
+    #[error(
+        "the prompt has {n_tokens} tokens and the model's context holds {context_length}; \
+         shorten the conversation"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        n_tokens: usize,
+        /// Tokens that the model can look at.
+        context_length: usize,
+    },
+    /// A prompt with a token that the model does not have.
+    #[error("the prompt has token {id}, and the model knows 0 to {last}")]
+    UnknownToken {
+        /// The token.
+        id: u32,
+        /// The model's last token.
+        last: usize,
+    },
+    /// No token was asked for.
+    #[error("max tokens is 0; ask for at least 1")]
+    NoTokens,
+    /// Sampling parameters out of range.
+    #[error("{0}")]
+    Sampling(String),
+    /// Lengths of the n-gram lookup out of range.
+    #[error(
+        "the n-gram lookup asks for {min} to {max} tokens and {draft_tokens} drafted; \
+         the shortest is at least 1, the longest not below it, and 1 to {most} may be drafted"
+    )]
+    Ngram {
+        /// Shortest n-gram.
+        min: usize,
+        /// Longest n-gram.
+        max: usize,
+        /// Tokens to draft.
+        draft_tokens: usize,
+        /// Most tokens that may be drafted.
+        most: usize,
+    },
+    /// Too many replies are waiting.
+    #[error("{waiting} replies are waiting already; try again when one has ended")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The model's output is not a number.
+    #[error("the model's output is not a number; its file may be damaged, fetch it again")]
+    NotANumber,
+    /// The job was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// What is wrong with a model file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelProblem {
+    /// It does not begin as a GGUF file does.
+    #[error("it is not a GGUF file")]
+    NotGguf,
+    /// Its list of contents makes no sense.
+    #[error("its header is damaged ({0}); fetch it again")]
+    Header(String),
+    /// It ends too early.
+    #[error("it ends after {found} bytes of {expected}; fetch it again")]
+    Truncated {
+        /// Bytes in the file.
+        found: u64,
+        /// Bytes that its header speaks of.
+        expected: u64,
+    },
+    /// A model of another family.
+    #[error("its architecture is {found:?}, known is \"llama\"")]
+    Architecture {
+        /// Which family.
+        found: String,
+    },
+    /// A value that every model states.
+    #[error("it does not state {0:?}")]
+    MissingValue(String),
+    /// A value that cannot be.
+    #[error("it states {key:?} as {value}, expected {expected}")]
+    BadValue {
+        /// Which value.
+        key: String,
+        /// What it states.
+        value: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A tensor that every such model has.
+    #[error("tensor {0:?} is missing")]
+    MissingTensor(String),
+    /// A tensor that no such model has.
+    #[error("tensor {0:?} belongs to no model of this architecture")]
+    UnknownTensor(String),
+    /// A tensor of the wrong shape.
+    #[error("tensor {name:?} is {found:?}, expected {expected:?}")]
+    Shape {
+        /// Which tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that the model's sizes ask for.
+        expected: Vec<usize>,
+    },
+    /// A tensor that cannot be read.
+    #[error("tensor {name:?} cannot be read ({why})")]
+    Tensor {
+        /// Which tensor.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// A tokenizer that cannot be built.
+    #[error("its tokenizer cannot be built ({0})")]
+    Tokenizer(String),
+    /// A chat template that cannot be compiled.
+    #[error("its chat template cannot be read ({0})")]
+    ChatTemplate(String),
+}
+
+impl Error {
+    /// Whether the request was at fault, not the model or the machine.
+    pub fn is_bad_request(&self) -> bool {
+        matches!(
+            self,
+            Self::ChatTemplate { .. }
+                | Self::Tokenize { .. }
+                | Self::EmptyPrompt
+                | Self::PromptTooLong { .. }
+                | Self::UnknownToken { .. }
+                | Self::NoTokens
+                | Self::Sampling(_)
+                | Self::Ngram { .. }
+        )
+    }
+
+    /// For reading and seeking in a file.
+    pub(super) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Read { source, path }
+    }
+}
+
+impl ModelProblem {
+    /// The error that tells of this problem in a file.
+    pub(super) fn of(self, path: &Path) -> Error {
+        Error::Model { problem: self, path: path.to_owned() }
+    }
+}

@@ -1,0 +1,83 @@
+//! Keys and values of ended replies, kept because a conversation's next turn begins with its last.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
+
+use super::{LanguageModel, kv_cache::KvCache};
+
+/// Ended replies that are kept: the chats that somebody is likely to go back to.
+const MOST: usize = 4;
+
+/// Bytes that they may take together; the last one is kept whatever its size.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// The kept caches, the oldest first.
+#[derive(Debug, Default)]
+pub struct KeptCaches {
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// A model that nobody uses any more takes its caches with it.
+    model: Weak<LanguageModel>,
+    /// The tokens whose keys and values the cache holds.
+    tokens: Vec<u32>,
+    cache: KvCache,
+}
+
+impl KeptCaches {
+    /// Keeps what a reply leaves behind.
+    pub fn keep(&mut self, model: &Arc<LanguageModel>, mut tokens: Vec<u32>, cache: KvCache) {
+        tokens.truncate(cache.len());
+        if !tokens.is_empty() {
+            self.entries.push_back(Entry { model: Arc::downgrade(model), tokens, cache });
+        }
+        while self.entries.len() > MOST || self.entries.len() > 1 && self.n_bytes() > MOST_BYTES {
+            self.entries.pop_front();
+        }
+    }
+
+    /// A cache that holds as many of the prompt's first tokens as any kept one, but not all: the
+    /// last must be passed through to learn what follows it.
+    pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32]) -> KvCache {
+        self.forget_unused_models();
+        let shared = |entry: &Entry| match entry.model.as_ptr() == Arc::as_ptr(model) {
+            true => common_prefix(&entry.tokens, prompt).min(prompt.len().saturating_sub(1)),
+            false => 0,
+        };
+        let lengths = self.entries.iter().map(shared).enumerate();
+        match lengths.max_by_key(|&(_, length)| length) {
+            Some((idx, length)) if length > 0 => self.take_or_copy(idx, length),
+            _ => KvCache::new(model.transformer().config()),
+        }
+    }
+
+    /// Takes a cache whose conversation goes on; copies from one that only begins alike.
+    fn take_or_copy(&mut self, idx: usize, length: usize) -> KvCache {
+        if 2 * length >= self.entries[idx].tokens.len()
+            && let Some(entry) = self.entries.remove(idx)
+        {
+            let mut cache = entry.cache;
+            cache.truncate(length);
+            return cache;
+        }
+        self.entries[idx].cache.copy_prefix(length)
+    }
+
+    /// Lets go what belongs to models that are gone.
+    pub fn forget_unused_models(&mut self) {
+        self.entries.retain(|entry| entry.model.strong_count() > 0);
+    }
+
+    /// Bytes that the kept caches take.
+    pub fn n_bytes(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.cache.n_bytes()).sum()
+    }
+}
+
+fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}

@@ -1,0 +1,88 @@
+//! n-gram prompt lookup: what followed the last tokens the first time is the draft.
+//!
+//! Exactly vLLM's proposer (`vllm/v1/spec_decode/ngram_proposer.py`): the longest n-gram that
+//! occurred before wins, then its earliest occurrence; the draft ends where the context ends.
+//! After "Prompt Lookup Decoding", <https://github.com/apoorvumang/prompt-lookup-decoding>.
+
+use super::{Draft, Drafter};
+
+/// The drafter; it remembers nothing, the context is its memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Ngram {
+    /// Shortest n-gram that may match.
+    pub min: usize,
+    /// Longest n-gram, looked for first.
+    pub max: usize,
+    /// Tokens to draft at most.
+    pub draft_tokens: usize,
+}
+
+impl Drafter for Ngram {
+    fn draft(&mut self, context: &[u32], max_tokens: usize) -> Draft {
+        let n_tokens = self.draft_tokens.min(max_tokens);
+        let longest = self.max.min(context.len().saturating_sub(1));
+        let follows = (self.min..=longest).rev().find_map(|n| follows_last(context, n));
+        let tokens = match follows {
+            Some(start) => context[start..context.len().min(start + n_tokens)].to_vec(),
+            None => Vec::new(),
+        };
+        Draft { tokens }
+    }
+}
+
+/// Where the first occurrence of the last `n` tokens ends, other than at the end itself.
+fn follows_last(context: &[u32], n: usize) -> Option<usize> {
+    let (before, last) = (&context[..context.len() - 1], &context[context.len() - n..]);
+    before.windows(n).position(|window| window == last).map(|start| start + n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vectors made by running vLLM's own code, minimum 3, maximum 5.
+    #[track_caller]
+    fn check(context: &[u32], max_tokens: usize, expected: &[u32]) {
+        let draft = Ngram { min: 3, max: 5, draft_tokens: 5 }.draft(context, max_tokens);
+        assert_eq!(draft.tokens, expected);
+    }
+
+    #[test]
+    fn guesses_what_followed_last_time() {
+        check(&[1, 2, 3, 4, 5, 1, 2, 3], 3, &[4, 5, 1]);
+    }
+
+    #[test]
+    fn the_earliest_occurrence_wins() {
+        check(&[1, 2, 3, 9, 9, 1, 2, 3, 8, 8, 1, 2, 3], 3, &[9, 9, 1]);
+    }
+
+    #[test]
+    fn the_longest_n_gram_wins_over_the_earliest() {
+        check(&[7, 1, 2, 3, 9, 1, 2, 3, 4, 7, 1, 2, 3], 3, &[9, 1, 2]);
+    }
+
+    #[test]
+    fn an_occurrence_may_overlap_the_end() {
+        check(&[5, 5, 5, 5, 5], 3, &[5]);
+    }
+
+    #[test]
+    fn the_draft_ends_with_the_context() {
+        check(&[1, 2, 3, 1, 2, 3], 5, &[1, 2, 3]);
+    }
+
+    #[test]
+    fn too_short_a_repetition_is_no_reason_to_guess() {
+        check(&[1, 2, 3, 1, 2], 3, &[]);
+        check(&[1, 2], 3, &[]);
+        check(&[], 3, &[]);
+    }
+
+    #[test]
+    fn no_more_is_guessed_than_there_is_room_for() {
+        // vLLM's case with a context of eight tokens, seven of them taken.
+        check(&[1, 2, 3, 4, 1, 2, 3], 1, &[4]);
+        check(&[1, 2, 3, 4, 1, 2, 3], 0, &[]);
+    }
+}

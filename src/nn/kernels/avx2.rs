@@ -1,0 +1,365 @@
+//! The kernels on AVX2 registers of eight lanes, bit for bit what [`portable`](super::portable) computes.
+//!
+//! Lanes hold outputs (or positions, or dimensions), so every lane adds up in the order of the
+//! plain loop. [`Avx2`] can only be had on a processor with the instructions; its methods are safe.
+#![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls and loads")]
+
+use std::arch::x86_64::*;
+
+use half::f16;
+
+use super::{
+    activations::{ActivationBlock, BLOCK},
+    packing::{Q4Tile, Q8Tile, TILE},
+    portable::{self, EXP_LIMIT, EXP_POLYNOMIAL, LN_2_HIGH, LN_2_LOW},
+};
+
+/// Proof that this processor has AVX2 and F16C.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// `None` on a processor without the instructions.
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")).then_some(Self(()))
+    }
+
+    /// See [`portable::quantize`].
+    pub fn quantize(self, values: &[f32; BLOCK]) -> ([i32; 8], f32, i32) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { quantize(values) }
+    }
+
+    /// See [`portable::q4_1`]; several rows share the unpacking of a tile.
+    pub fn q4_1<const ROWS: usize>(
+        self,
+        tiles: &[Q4Tile],
+        rows: [&[ActivationBlock]; ROWS],
+    ) -> [[f32; TILE]; ROWS] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { q4_1(tiles, rows) }
+    }
+
+    /// See [`portable::q8_0`].
+    pub fn q8_0<const ROWS: usize>(
+        self,
+        tiles: &[Q8Tile],
+        rows: [&[ActivationBlock]; ROWS],
+    ) -> [[f32; TILE]; ROWS] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { q8_0(tiles, rows) }
+    }
+
+    /// See [`portable::f32`].
+    pub fn f32<const ROWS: usize>(
+        self,
+        vectors: &[[f32; TILE]],
+        rows: [&[f32]; ROWS],
+    ) -> [[f32; TILE]; ROWS] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { f32(vectors, rows) }
+    }
+
+    /// See [`portable::scores`].
+    pub fn scores<const QUERIES: usize>(
+        self,
+        keys: &[[f16; 8]],
+        queries: &[[f32; QUERIES]],
+    ) -> [[f32; 8]; QUERIES] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { scores(keys, queries) }
+    }
+
+    /// See [`portable::weighted_sum`].
+    pub fn weighted_sum<const QUERIES: usize>(
+        self,
+        values: &[f16],
+        stride: usize,
+        at: usize,
+        weights: &[&[f32]; QUERIES],
+    ) -> [[f32; 16]; QUERIES] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { weighted_sum(values, stride, at, weights) }
+    }
+
+    /// See [`portable::exponentials`].
+    pub fn exponentials(self, scores: &mut [f32]) -> f32 {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { exponentials(scores) }
+    }
+
+    /// See [`portable::silu_mul`].
+    pub fn silu_mul(self, gate: &mut [f32], up: &[f32]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { silu_mul(gate, up) }
+    }
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn quantize(values: &[f32; BLOCK]) -> ([i32; 8], f32, i32) {
+    let sign = _mm256_set1_ps(-0.0);
+    let mut peaks = _mm256_setzero_ps();
+    let mut vectors = [peaks; 4];
+    for (vector, values) in vectors.iter_mut().zip(values.as_chunks::<8>().0) {
+        *vector = load_f32(values);
+        peaks = _mm256_max_ps(peaks, _mm256_andnot_ps(sign, *vector));
+    }
+    let peak = store_f32(peaks).into_iter().fold(0f32, f32::max);
+    let inverse = _mm256_set1_ps(if peak == 0.0 { 0.0 } else { 127.0 / peak });
+    // The conversion rounds to nearest, ties to even.
+    let mut quants = [_mm256_setzero_si256(); 4];
+    for (quants, vector) in quants.iter_mut().zip(vectors) {
+        *quants = _mm256_cvtps_epi32(_mm256_mul_ps(vector, inverse));
+    }
+    let [a, b, c, d] = quants;
+    let totals = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
+    // Packing works within 128-bit halves; the permutation puts the words back in order.
+    let bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    let quads = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    (store_i32(quads), peak / 127.0, store_i32(totals).iter().sum())
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn q4_1<const ROWS: usize>(
+    tiles: &[Q4Tile],
+    rows: [&[ActivationBlock]; ROWS],
+) -> [[f32; TILE]; ROWS] {
+    let rows = rows.map(|row| &row[..tiles.len()]);
+    let low_nibbles = _mm256_set1_epi8(15);
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [_mm256_setzero_ps(); ROWS];
+    for (block_idx, tile) in tiles.iter().enumerate() {
+        // Sums of sixteen products of at most 15 · 127 stay below 2^15.
+        let mut dots = [_mm256_setzero_si256(); ROWS];
+        for (v, nibbles) in tile.nibbles.iter().enumerate() {
+            let nibbles = load_u8(nibbles);
+            let even = _mm256_and_si256(nibbles, low_nibbles);
+            let odd = _mm256_and_si256(_mm256_srli_epi16::<4>(nibbles), low_nibbles);
+            for (dots, row) in dots.iter_mut().zip(rows) {
+                let quads = &row[block_idx].quads;
+                let first = _mm256_maddubs_epi16(even, _mm256_set1_epi32(quads[2 * v]));
+                let second = _mm256_maddubs_epi16(odd, _mm256_set1_epi32(quads[2 * v + 1]));
+                *dots = _mm256_add_epi16(*dots, _mm256_add_epi16(first, second));
+            }
+        }
+        let scales = load_f16(&tile.scales);
+        let mins = load_f16(&tile.mins);
+        for ((sums, dots), row) in sums.iter_mut().zip(dots).zip(rows) {
+            let block = &row[block_idx];
+            let dots = _mm256_cvtepi32_ps(_mm256_madd_epi16(dots, ones));
+            let products = _mm256_mul_ps(_mm256_mul_ps(dots, scales), _mm256_set1_ps(block.scale));
+            let offsets = _mm256_mul_ps(mins, _mm256_set1_ps(block.sum));
+            *sums = _mm256_add_ps(*sums, _mm256_add_ps(products, offsets));
+        }
+    }
+    sums.map(|sums| store_f32(sums))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn q8_0<const ROWS: usize>(
+    tiles: &[Q8Tile],
+    rows: [&[ActivationBlock]; ROWS],
+) -> [[f32; TILE]; ROWS] {
+    let rows = rows.map(|row| &row[..tiles.len()]);
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [_mm256_setzero_ps(); ROWS];
+    for (block_idx, tile) in tiles.iter().enumerate() {
+        let mut dots = [_mm256_setzero_si256(); ROWS];
+        for (v, quants) in tile.quants.iter().enumerate() {
+            // The product wants one side unsigned, so the weight's sign moves to the activation.
+            let weights = load_i8(quants);
+            let magnitudes = _mm256_abs_epi8(weights);
+            for (dots, row) in dots.iter_mut().zip(rows) {
+                let quad = _mm256_set1_epi32(row[block_idx].quads[v]);
+                let pairs = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(quad, weights));
+                *dots = _mm256_add_epi32(*dots, _mm256_madd_epi16(pairs, ones));
+            }
+        }
+        let scales = load_f16(&tile.scales);
+        for ((sums, dots), row) in sums.iter_mut().zip(dots).zip(rows) {
+            let scale = _mm256_set1_ps(row[block_idx].scale);
+            let products = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dots), scales), scale);
+            *sums = _mm256_add_ps(*sums, products);
+        }
+    }
+    sums.map(|sums| store_f32(sums))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn f32<const ROWS: usize>(vectors: &[[f32; TILE]], rows: [&[f32]; ROWS]) -> [[f32; TILE]; ROWS] {
+    let rows = rows.map(|row| &row[..vectors.len()]);
+    let mut partial = [[_mm256_setzero_ps(); 4]; ROWS];
+    let (quads, rest) = vectors.as_chunks::<4>();
+    for (quad_idx, quad) in quads.iter().enumerate() {
+        let [a, b, c, d] = quad;
+        let weights = [load_f32(a), load_f32(b), load_f32(c), load_f32(d)];
+        for (partial, row) in partial.iter_mut().zip(rows) {
+            let values = &row[4 * quad_idx..4 * quad_idx + 4];
+            for i in 0..4 {
+                partial[i] = multiply_add(weights[i], _mm256_set1_ps(values[i]), partial[i]);
+            }
+        }
+    }
+    for (i, vector) in rest.iter().enumerate() {
+        let weights = load_f32(vector);
+        for (partial, row) in partial.iter_mut().zip(rows) {
+            let value = _mm256_set1_ps(row[4 * quads.len() + i]);
+            partial[i] = multiply_add(weights, value, partial[i]);
+        }
+    }
+    partial.map(|[a, b, c, d]| store_f32(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d))))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn scores<const QUERIES: usize>(
+    keys: &[[f16; 8]],
+    queries: &[[f32; QUERIES]],
+) -> [[f32; 8]; QUERIES] {
+    let mut sums = [_mm256_setzero_ps(); QUERIES];
+    for (keys, queries) in keys.iter().zip(queries) {
+        let keys = load_f16(keys);
+        for (sums, query) in sums.iter_mut().zip(queries) {
+            *sums = multiply_add(keys, _mm256_set1_ps(*query), *sums);
+        }
+    }
+    sums.map(|sums| store_f32(sums))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn weighted_sum<const QUERIES: usize>(
+    values: &[f16],
+    stride: usize,
+    at: usize,
+    weights: &[&[f32]; QUERIES],
+) -> [[f32; 16]; QUERIES] {
+    let mut sums = [[_mm256_setzero_ps(); 2]; QUERIES];
+    let n_positions = weights[0].len();
+    let weights = weights.map(|weights| &weights[..n_positions]);
+    for (position, values) in values.chunks(stride).take(n_positions).enumerate() {
+        let [first, second] = [at, at + 8].map(|at| {
+            load_f16(values[at..].first_chunk().expect("a row holds sixteen values from `at` on"))
+        });
+        for (sums, weights) in sums.iter_mut().zip(weights) {
+            let weight = _mm256_set1_ps(weights[position]);
+            sums[0] = multiply_add(first, weight, sums[0]);
+            sums[1] = multiply_add(second, weight, sums[1]);
+        }
+    }
+    sums.map(|sums| {
+        let mut row = [0.0; 16];
+        for (part, sums) in row.as_chunks_mut().0.iter_mut().zip(sums) {
+            *part = store_f32(sums);
+        }
+        row
+    })
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn exponentials(scores: &mut [f32]) -> f32 {
+    let highest = scores.iter().fold(f32::NEG_INFINITY, |highest, score| highest.max(*score));
+    let highest = _mm256_set1_ps(highest);
+    let mut lanes = _mm256_setzero_ps();
+    let (vectors, rest) = scores.as_chunks_mut::<8>();
+    for vector in vectors {
+        let powers = exp(_mm256_sub_ps(load_f32(vector), highest));
+        lanes = _mm256_add_ps(lanes, powers);
+        *vector = store_f32(powers);
+    }
+    let mut lanes = store_f32(lanes);
+    if !rest.is_empty() {
+        let mut padded = [0.0; 8];
+        padded[..rest.len()].copy_from_slice(rest);
+        let powers = store_f32(exp(_mm256_sub_ps(load_f32(&padded), highest)));
+        for ((score, lane), power) in rest.iter_mut().zip(&mut lanes).zip(powers) {
+            *score = power;
+            *lane += power;
+        }
+    }
+    portable::sum_lanes(lanes)
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn silu_mul(gate: &mut [f32], up: &[f32]) {
+    let (gates, gates_rest) = gate.as_chunks_mut::<8>();
+    let (ups, ups_rest) = up.as_chunks::<8>();
+    for (gate, up) in gates.iter_mut().zip(ups) {
+        let g = load_f32(gate);
+        let denominator =
+            _mm256_add_ps(exp(_mm256_xor_ps(g, _mm256_set1_ps(-0.0))), _mm256_set1_ps(1.0));
+        *gate = store_f32(_mm256_mul_ps(_mm256_div_ps(g, denominator), load_f32(up)));
+    }
+    portable::silu_mul(gates_rest, ups_rest);
+}
+
+/// See [`portable::exp`].
+#[target_feature(enable = "avx2,f16c")]
+fn exp(x: __m256) -> __m256 {
+    let x = _mm256_max_ps(x, _mm256_set1_ps(-EXP_LIMIT));
+    let x = _mm256_min_ps(x, _mm256_set1_ps(EXP_LIMIT));
+    let n = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(_mm256_mul_ps(
+        x,
+        _mm256_set1_ps(std::f32::consts::LOG2_E),
+    ));
+    let r = _mm256_sub_ps(x, _mm256_mul_ps(n, _mm256_set1_ps(LN_2_HIGH)));
+    let r = _mm256_sub_ps(r, _mm256_mul_ps(n, _mm256_set1_ps(LN_2_LOW)));
+    let mut p = _mm256_set1_ps(EXP_POLYNOMIAL[0]);
+    for coefficient in &EXP_POLYNOMIAL[1..] {
+        p = multiply_add(p, r, _mm256_set1_ps(*coefficient));
+    }
+    let p = multiply_add(p, _mm256_mul_ps(r, r), _mm256_add_ps(r, _mm256_set1_ps(1.0)));
+    let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
+}
+
+/// Rounded after the product and after the sum, as plain Rust does it.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn multiply_add(a: __m256, b: __m256, sum: __m256) -> __m256 {
+    _mm256_add_ps(_mm256_mul_ps(a, b), sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn load_f32(values: &[f32; 8]) -> __m256 {
+    // SAFETY: the array is 32 readable bytes, and the load asks for no alignment.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn load_f16(values: &[f16; 8]) -> __m256 {
+    // SAFETY: the array is 16 readable bytes, and the load asks for no alignment.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn load_u8(values: &[u8; 32]) -> __m256i {
+    // SAFETY: the array is 32 readable bytes, and the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn load_i8(values: &[i8; 32]) -> __m256i {
+    // SAFETY: the array is 32 readable bytes, and the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn store_f32(vector: __m256) -> [f32; 8] {
+    let mut values = [0.0; 8];
+    // SAFETY: the array is 32 writable bytes, and the store asks for no alignment.
+    unsafe { _mm256_storeu_ps(values.as_mut_ptr(), vector) };
+    values
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn store_i32(vector: __m256i) -> [i32; 8] {
+    let mut values = [0; 8];
+    // SAFETY: the array is 32 writable bytes, and the store asks for no alignment.
+    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) };
+    values
+}

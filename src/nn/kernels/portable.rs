@@ -1,0 +1,176 @@
+//! The kernels in plain Rust: they run on any processor, and define what the others compute.
+//!
+//! Sums have a fixed order and no fused multiply-add, so that an instruction set without one, and
+//! a vector register with eight lanes, arrive at the same bits.
+
+use half::f16;
+
+use super::{
+    activations::{ActivationBlock, BLOCK},
+    packing::{Q4Tile, Q8Tile, TILE},
+};
+
+/// Quants (four to a word), scale and sum of the quants.
+pub fn quantize(values: &[f32; BLOCK]) -> ([i32; 8], f32, i32) {
+    let peak = values.iter().fold(0f32, |peak, value| peak.max(value.abs()));
+    let inverse = if peak == 0.0 { 0.0 } else { 127.0 / peak };
+    let mut quads = [0; 8];
+    let mut total = 0;
+    for (quad, values) in quads.iter_mut().zip(values.as_chunks::<4>().0) {
+        let quants = values.map(|value| (value * inverse).round_ties_even() as i8);
+        total += quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
+        *quad = i32::from_le_bytes(quants.map(|quant| quant as u8));
+    }
+    (quads, peak / 127.0, total)
+}
+
+/// Eight outputs of one row; see [`Q4Tile`].
+pub fn q4_1(tiles: &[Q4Tile], row: &[ActivationBlock]) -> [f32; TILE] {
+    let mut sums = [0.0; TILE];
+    for (tile, block) in tiles.iter().zip(row) {
+        let quants = quants_of(block);
+        for (output, sum) in sums.iter_mut().enumerate() {
+            let dot: i32 = (0..BLOCK)
+                .map(|input| i32::from(tile.quant(output, input)) * i32::from(quants[input]))
+                .sum();
+            *sum += dot as f32 * tile.scales[output].to_f32() * block.scale
+                + tile.mins[output].to_f32() * block.sum;
+        }
+    }
+    sums
+}
+
+/// Eight outputs of one row; see [`Q8Tile`].
+pub fn q8_0(tiles: &[Q8Tile], row: &[ActivationBlock]) -> [f32; TILE] {
+    let mut sums = [0.0; TILE];
+    for (tile, block) in tiles.iter().zip(row) {
+        let quants = quants_of(block);
+        for (output, sum) in sums.iter_mut().enumerate() {
+            let dot: i32 = (0..BLOCK)
+                .map(|input| i32::from(tile.quant(output, input)) * i32::from(quants[input]))
+                .sum();
+            *sum += dot as f32 * tile.scales[output].to_f32() * block.scale;
+        }
+    }
+    sums
+}
+
+fn quants_of(block: &ActivationBlock) -> [i8; BLOCK] {
+    let mut quants = [0; BLOCK];
+    for (quad, quants) in block.quads.iter().zip(quants.as_chunks_mut::<4>().0) {
+        *quants = quad.to_le_bytes().map(|byte| byte as i8);
+    }
+    quants
+}
+
+/// Eight outputs of one row: four partial sums, taken in turn, to keep the adders busy.
+pub fn f32(vectors: &[[f32; TILE]], row: &[f32]) -> [f32; TILE] {
+    let mut partial = [[0f32; TILE]; 4];
+    for (input, (vector, value)) in vectors.iter().zip(row).enumerate() {
+        for (sum, weight) in partial[input % 4].iter_mut().zip(vector) {
+            *sum += weight * value;
+        }
+    }
+    let [a, b, c, d] = partial;
+    std::array::from_fn(|output| (a[output] + b[output]) + (c[output] + d[output]))
+}
+
+/// `q · k` of several queries with eight positions; `keys` is `(head_dim, 8 positions)`.
+pub fn scores<const QUERIES: usize>(
+    keys: &[[f16; 8]],
+    queries: &[[f32; QUERIES]],
+) -> [[f32; 8]; QUERIES] {
+    let mut sums = [[0.0; 8]; QUERIES];
+    for (keys, queries) in keys.iter().zip(queries) {
+        let keys = keys.map(f16::to_f32);
+        for (sums, query) in sums.iter_mut().zip(queries) {
+            for (sum, key) in sums.iter_mut().zip(keys) {
+                *sum += key * query;
+            }
+        }
+    }
+    sums
+}
+
+/// Sum over positions of weight times value, for sixteen dimensions from `at` on.
+///
+/// `values` holds a row of `stride` numbers for each position.
+pub fn weighted_sum<const QUERIES: usize>(
+    values: &[f16],
+    stride: usize,
+    at: usize,
+    weights: &[&[f32]; QUERIES],
+) -> [[f32; 16]; QUERIES] {
+    let mut sums = [[0.0; 16]; QUERIES];
+    for (position, values) in values.chunks(stride).take(weights[0].len()).enumerate() {
+        for (sums, weights) in sums.iter_mut().zip(weights) {
+            for (sum, value) in sums.iter_mut().zip(&values[at..at + 16]) {
+                *sum += value.to_f32() * weights[position];
+            }
+        }
+    }
+    sums
+}
+
+/// Replaces scores by `exp(score − highest)` and returns the sum of those.
+pub fn exponentials(scores: &mut [f32]) -> f32 {
+    let highest = scores.iter().fold(f32::NEG_INFINITY, |highest, score| highest.max(*score));
+    let mut lanes = [0.0; 8];
+    for (position, score) in scores.iter_mut().enumerate() {
+        *score = exp(*score - highest);
+        lanes[position % 8] += *score;
+    }
+    sum_lanes(lanes)
+}
+
+/// `gate · sigmoid(gate) · up`, into `gate`.
+pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
+    for (gate, up) in gate.iter_mut().zip(up) {
+        *gate = *gate / (exp(-*gate) + 1.0) * up;
+    }
+}
+
+/// Eight numbers added up as a vector register is folded.
+pub fn sum_lanes(lanes: [f32; 8]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// `e^x` within two units in the last place, flat beyond ±88.
+///
+/// Cephes' `expf`: `x = n·ln 2 + r`, a polynomial for `e^r`, and `n` added to the exponent.
+pub fn exp(x: f32) -> f32 {
+    let x = x.clamp(-EXP_LIMIT, EXP_LIMIT);
+    let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+    let mut p = EXP_POLYNOMIAL[0];
+    for coefficient in &EXP_POLYNOMIAL[1..] {
+        p = p * r + coefficient;
+    }
+    let p = p * (r * r) + (r + 1.0);
+    p * f32::from_bits(((n as i32 + 127) as u32) << 23)
+}
+
+/// Beyond this the exponent would leave its eight bits.
+pub const EXP_LIMIT: f32 = 87.0;
+/// `ln 2`, its first bits: a product with a small whole number is exact.
+pub const LN_2_HIGH: f32 = 0.693_359_4;
+/// `ln 2`, the rest.
+pub const LN_2_LOW: f32 = -2.121_944_4e-4;
+/// From the highest power down; `1 + r` is added apart.
+pub const EXP_POLYNOMIAL: [f32; 6] =
+    [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_to_the_library_s() {
+        for i in -8600..=8600 {
+            let x = i as f32 * 0.01;
+            let error = f64::from(exp(x)) / f64::from(x).exp() - 1.0;
+            assert!(error.abs() < 3e-7, "exp({x}) is off by {error}");
+        }
+    }
+}
