@@ -6,6 +6,7 @@ use eframe::egui::{self, Key, Modifiers, ViewportCommand};
 
 use super::{
     Action, Context, ModelsPage, Page, PageCommand, SettingsPage, Toast,
+    chat::ChatPage,
     disk::{Disk, FileContent, Outcome, Task},
     keys,
     palette::{Answer, Entry, Owner, Palette},
@@ -129,6 +130,7 @@ impl App {
     pub fn new(ctx: &egui::Context, parts: AppParts) -> Self {
         let pages: Vec<Box<dyn Page>> = vec![
             Box::new(SpeakPage::new(&parts.settings)),
+            Box::new(ChatPage::new(&parts.settings, parts.library.folders().conversations())),
             Box::new(ModelsPage::default()),
             Box::new(SettingsPage::new(parts.library.folders(), Arc::clone(&parts.waker))),
         ];

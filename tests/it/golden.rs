@@ -63,7 +63,8 @@ fn check_free_running(fixture: &Fixture, network: &Network, tag: &str) {
     let generated = if tag == "pace" { [1.37, 1.2, 0.8] } else { [1.0; 3] };
     let rate = |name: &str, default| fixture.number(&format!("{tag}.{name}")).unwrap_or(default);
     let pace = rate("pace", generated[0]);
-    let (pitch_rate, energy_rate) = (rate("pitch_rate", generated[1]), rate("energy_rate", generated[2]));
+    let (pitch_rate, energy_rate) =
+        (rate("pitch_rate", generated[1]), rate("energy_rate", generated[2]));
     let name = |what: &str| format!("{tag}.{what}");
 
     let mut hidden = network.encode(&fixture.ids(&name("tokens")));
@@ -77,7 +78,8 @@ fn check_free_running(fixture: &Fixture, network: &Network, tag: &str) {
     let pitch: Vec<f32> = network.pitch(&hidden).iter().map(|pitch| pitch * pitch_rate).collect();
     fixture.check(&name("pitch"), &pitch);
     network.add_pitch(&mut hidden, &pitch);
-    let energy: Vec<f32> = network.energy(&hidden).iter().map(|energy| energy * energy_rate).collect();
+    let energy: Vec<f32> =
+        network.energy(&hidden).iter().map(|energy| energy * energy_rate).collect();
     fixture.check(&name("energy"), &energy);
     network.add_energy(&mut hidden, &energy);
 
@@ -184,7 +186,12 @@ fn check_pieces(fixture: &Fixture, generator: &Generator, mel: &Features, whole:
             .step_by(step)
             .flat_map(|start| generator.stretch(mel, start..(start + step).min(mel.len)))
             .collect();
-        assert_close(&format!("{} in pieces of {step}", fixture.folder.display()), &pieces, whole, TOLERANCE);
+        assert_close(
+            &format!("{} in pieces of {step}", fixture.folder.display()),
+            &pieces,
+            whole,
+            TOLERANCE,
+        );
     }
 }
 
@@ -203,7 +210,8 @@ fn golden_dsp() {
             f_max: fixture.number("f_max").unwrap_or(8000.0).into(),
             convention,
         };
-        let (hifigan, speechbrain) = (config(MelConvention::HifiGan), config(MelConvention::SpeechBrain));
+        let (hifigan, speechbrain) =
+            (config(MelConvention::HifiGan), config(MelConvention::SpeechBrain));
         let wave = fixture.values("wav");
 
         let bank = MelFilterBank::new(&hifigan);
@@ -222,7 +230,8 @@ fn golden_dsp() {
         }
         if fixture.has("energy_fs2_minmax") {
             let energy = mel_energy(&mel);
-            let (low, high) = energy.iter().fold((f32::MAX, f32::MIN), |(l, h), &e| (l.min(e), h.max(e)));
+            let (low, high) =
+                energy.iter().fold((f32::MAX, f32::MIN), |(l, h), &e| (l.min(e), h.max(e)));
             let scaled: Vec<f32> = energy.iter().map(|e| (e - low) / (high - low)).collect();
             fixture.check("energy_fs2_minmax", &scaled);
         }
@@ -253,7 +262,8 @@ fn check_recorded_inverse(fixture: &Fixture, stft: &Stft) {
 /// Names tell the method: `griffinlim[_fast_0_99]_zero_phase_8it`.
 fn check_griffin_lim(fixture: &Fixture, stft: &Stft) {
     let magnitudes = fixture.columns("griffinlim_mag");
-    for name in fixture.io.keys().filter(|key| key.ends_with("it") && key.starts_with("griffinlim")) {
+    for name in fixture.io.keys().filter(|key| key.ends_with("it") && key.starts_with("griffinlim"))
+    {
         let n_iterations = name.trim_end_matches("it").rsplit('_').next().unwrap().parse().unwrap();
         let momentum = if name.contains("fast") { 0.99 } else { 0.0 };
         let method = GriffinLim { n_iterations, momentum, phase: Phase::Zero };
@@ -342,7 +352,9 @@ impl Fixture {
         let config = fs::read_to_string(folder.join("config.json"))
             .map_err(|error| error.to_string())
             .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
-            .unwrap_or_else(|error| panic!("cannot read config.json: {error}: {}", folder.display()));
+            .unwrap_or_else(|error| {
+                panic!("cannot read config.json: {error}: {}", folder.display())
+            });
         Self { folder, io: io.into_iter().collect(), config }
     }
 

@@ -148,8 +148,8 @@ fn words_become_the_ids_of_the_reference_tokenizer() {
 #[test]
 fn without_a_system_message_the_template_brings_its_own() {
     let expected = [
-        1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411, 407,
-        19712, 8182, 2, 198, 1, 4093, 198, 26843, 2, 198, 1, 520, 9531, 198,
+        1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411,
+        407, 19712, 8182, 2, 198, 1, 4093, 198, 26843, 2, 198, 1, 520, 9531, 198,
     ];
     assert_eq!(default_model().prompt(&[Message::user("Hi")]).unwrap(), expected);
 }

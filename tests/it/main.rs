@@ -4,4 +4,6 @@ mod architecture;
 mod golden;
 mod lm;
 #[cfg(feature = "gui")]
+mod ui_chat;
+#[cfg(feature = "gui")]
 mod ui_shell;
