@@ -168,10 +168,9 @@ fn belongs_to_focus(ctx: &egui::Context, shortcut: KeyboardShortcut) -> bool {
     }
     let plain = !(modifiers.command || modifiers.ctrl || modifiers.alt || modifiers.mac_cmd);
     if ctx.text_edit_focused() {
-        let edits = matches!(
-            key,
-            Key::A | Key::C | Key::V | Key::X | Key::Y | Key::Z | Key::Backspace | Key::Delete
-        );
+        let deletes_or_undoes = matches!(key, Key::Z | Key::Backspace | Key::Delete);
+        let copies = matches!(key, Key::A | Key::C | Key::V | Key::X | Key::Y) && !modifiers.shift;
+        let edits = deletes_or_undoes || copies;
         return plain || edits || shortcut.conflicts_with_text_editing();
     }
     let presses_or_moves = matches!(
