@@ -4,6 +4,7 @@
 //! into another page. Nothing here waits, locks or touches the disk within a frame.
 
 mod app;
+pub mod chat;
 mod disk;
 mod keys;
 mod models;
@@ -13,6 +14,7 @@ mod rail;
 mod read_aloud;
 mod run;
 mod settings;
+pub mod speak;
 mod status_strip;
 pub mod theme;
 mod toasts;

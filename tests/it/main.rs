@@ -8,5 +8,9 @@ mod lm;
 #[cfg(feature = "audio")]
 mod sound;
 mod support;
+#[cfg(feature = "gui")]
+mod ui_chat;
+#[cfg(feature = "gui")]
+mod ui_shell;
 #[cfg(feature = "inspect")]
 mod window;
