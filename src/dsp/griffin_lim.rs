@@ -161,7 +161,8 @@ mod tests {
     fn check(convention: MelConvention, n_samples: usize) {
         let config = MelConfig { convention, ..MelConfig::default() };
         let mel = mel_spectrogram(&vowel(8192), &config);
-        let fast = GriffinLim { n_iterations: 20, momentum: 0.99, phase: Phase::Random { seed: 1 } };
+        let fast =
+            GriffinLim { n_iterations: 20, momentum: 0.99, phase: Phase::Random { seed: 1 } };
         let sound = fast.from_mel(&mel, &mut || Ok::<_, ()>(())).unwrap();
         assert_eq!(sound.len(), n_samples);
         let again = mel_spectrogram(&sound, &config);

@@ -87,7 +87,9 @@ impl MelFilterBank {
     pub fn apply_transposed(&self, bands: &[f32], magnitudes: &mut [f32]) {
         magnitudes.fill(0.0);
         for (&band, filter) in bands.iter().zip(&self.filters) {
-            for (magnitude, weight) in magnitudes[filter.first_bin..].iter_mut().zip(&filter.weights) {
+            for (magnitude, weight) in
+                magnitudes[filter.first_bin..].iter_mut().zip(&filter.weights)
+            {
                 *magnitude += weight * band;
             }
         }

@@ -111,7 +111,9 @@ impl PeriodFinder {
             let mut padded = self.forward.make_input_vec();
             padded[..samples.len()].copy_from_slice(samples);
             let mut bins = self.forward.make_output_vec();
-            self.forward.process(&mut padded, &mut bins).expect("the buffers were made by the plan");
+            self.forward
+                .process(&mut padded, &mut bins)
+                .expect("the buffers were made by the plan");
             bins
         };
         let (window, all) = (spectrum(&samples[..self.window]), spectrum(samples));
@@ -156,7 +158,8 @@ mod tests {
         (0..(secs * RATE as f32) as usize)
             .map(|at| {
                 phase += f0(at as f32 / RATE as f32) / RATE as f32;
-                let partial = |k: usize| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32;
+                let partial =
+                    |k: usize| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32;
                 (1..12).map(partial).sum::<f32>() * 0.2
             })
             .collect()

@@ -182,7 +182,8 @@ mod tests {
                     sum += Complex::from_polar(f64::from(value), angle);
                 }
                 let got = spectrum.bins[frame_idx * stft.n_bins() + bin];
-                let worst = (f64::from(got.re) - sum.re).abs().max((f64::from(got.im) - sum.im).abs());
+                let worst =
+                    (f64::from(got.re) - sum.re).abs().max((f64::from(got.im) - sum.im).abs());
                 assert!(worst < 1e-4, "frame {frame_idx} bin {bin}: {got}, expected {sum}");
             }
         }

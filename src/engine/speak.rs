@@ -47,8 +47,10 @@ fn speak(
     let voice = accelerator.models.voice(&request.voice, &mut on_load)?;
     let vocoder: Shared<dyn Vocoder> = match request.vocoder {
         VocoderChoice::HifiGan => accelerator.models.vocoder(catalog::VOCODER, &mut on_load)?,
-        VocoderChoice::GriffinLim => let griffin_lim = GriffinLim { seed: request.seed, ..GriffinLim::default() };
-            Rc::new(RefCell::new(Box::new(griffin_lim))),
+        VocoderChoice::GriffinLim => {
+            let griffin_lim = GriffinLim { seed: request.seed, ..GriffinLim::default() };
+            Rc::new(RefCell::new(Box::new(griffin_lim)))
+        }
     };
     let record = record(accelerator, request)?;
     let mut timing = SpeechTiming { load: loading.elapsed(), ..SpeechTiming::default() };

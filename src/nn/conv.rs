@@ -180,8 +180,12 @@ impl ConvTranspose1d {
         let edge = self.taps - 1;
         let padded = pad(input, edge, edge, Padding::Zero, activation);
         let n_steps = input.len + edge;
-        let source =
-            Source { values: &padded.values, stride: padded.stride, kernel: self.taps, dilation: 1 };
+        let source = Source {
+            values: &padded.values,
+            stride: padded.stride,
+            kernel: self.taps,
+            dilation: 1,
+        };
         let mut phases = vec![0.0; self.matrix.n_out() * n_steps];
         multiply_add(&self.matrix, source, &mut phases, n_steps);
 

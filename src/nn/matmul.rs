@@ -222,13 +222,21 @@ mod tests {
         let stride = row_stride(len + kernel);
         let values = noise(n_in * stride + SLACK, 5);
         let mut whole = vec![0.0; n_out * len];
-        multiply_add(&matrix, Source { values: &values, stride, kernel, dilation: 1 }, &mut whole, len);
+        multiply_add(
+            &matrix,
+            Source { values: &values, stride, kernel, dilation: 1 },
+            &mut whole,
+            len,
+        );
         let (from, n) = (37, 101);
         let mut piece = vec![0.0; n_out * n];
         let source = Source { values: &values[from..], stride, kernel, dilation: 1 };
         multiply_add(&matrix, source, &mut piece, n);
         for row in 0..n_out {
-            assert_eq!(piece[row * n..(row + 1) * n], whole[row * len + from..row * len + from + n]);
+            assert_eq!(
+                piece[row * n..(row + 1) * n],
+                whole[row * len + from..row * len + from + n]
+            );
         }
     }
 }

@@ -251,9 +251,11 @@ impl<'a> Scope<'a> {
         shape: &[Option<usize>],
     ) -> Result<(), WeightsError> {
         let fits = array.shape.len() == shape.len()
-            && array.shape.iter().zip(shape).all(|(&found, &want)| {
-                found > 0 && want.is_none_or(|want| want == found)
-            });
+            && array
+                .shape
+                .iter()
+                .zip(shape)
+                .all(|(&found, &want)| found > 0 && want.is_none_or(|want| want == found));
         if fits {
             return Ok(());
         }
@@ -339,7 +341,8 @@ mod tests {
 
     #[test]
     fn half_precision_becomes_f32() {
-        let two: Vec<u8> = [1.5, -2.0].iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
+        let two: Vec<u8> =
+            [1.5, -2.0].iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F16, vec![2], &two).unwrap();
         assert_eq!(floats(&view).unwrap(), [1.5, -2.0]);
         let two: Vec<u8> =

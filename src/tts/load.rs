@@ -140,7 +140,8 @@ fn describe<T: DeserializeOwned>(folder: &Path, kind: ModelKind) -> Result<Descr
     let path = folder.join(DESCRIPTION);
     let wrong = |why: String| Error::Description { why, path: path.clone() };
     let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    let document: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(said(&error)))?;
+    let document: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| wrong(said(&error)))?;
     let common: Common = document.clone().try_into().map_err(|error| wrong(said(&error)))?;
     if common.kind != kind {
         let why = format!("it is a {} model, not {}", common.kind.label(), kind.label());

@@ -33,8 +33,10 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No display, no graphics.
-    #[error("cannot open a window ({0}); without a display use the commands, see `formant --help`")]
-    Window(#[from] eframe::Error),
+    #[error(
+        "cannot open a window ({0}); without a display use the commands, such as `formant speak TEXT -o FILE` (`formant --help` lists them)"
+    )]
+    Window(String),
 }
 
 /// Opens the window and returns when it is closed.
@@ -72,8 +74,9 @@ pub fn run(options: Options) -> Result<(), Error> {
             parts.toasts = toasts;
             Ok(Box::new(Framed(App::new(&ctx, parts))))
         }),
-    )?;
-    Ok(())
+    )
+    // The window system's own error cannot leave this thread.
+    .map_err(|error| Error::Window(error.to_string()))
 }
 
 /// The settings, and what to tell about them. A file that is not understood is kept beside, since

@@ -65,10 +65,14 @@ fn greedy(prompt: &Prompt, speculative: Speculative) -> SequenceRequest {
     }
 }
 
-/// Ids, text and end of each request, all written at once.
-fn replies(requests: Vec<SequenceRequest>) -> Vec<(Vec<u32>, String, FinishReason)> {
+/// Ids, text and end.
+type Reply = (Vec<u32>, String, FinishReason);
+
+/// The replies to all prompts of the fixture, written at once.
+fn replies(speculative: Speculative) -> Vec<Reply> {
     let mut scheduler = Scheduler::default();
-    let ids: Vec<_> = requests.into_iter().map(|it| scheduler.add(it).unwrap()).collect();
+    let requests = fixture().into_iter().map(|prompt| greedy(&prompt, speculative));
+    let ids: Vec<_> = requests.map(|request| scheduler.add(request).unwrap()).collect();
     let mut replies = vec![(Vec::new(), String::new(), FinishReason::Cancelled); ids.len()];
     while !scheduler.is_idle() {
         for (id, event) in scheduler.step() {
@@ -90,6 +94,12 @@ fn replies(requests: Vec<SequenceRequest>) -> Vec<(Vec<u32>, String, FinishReaso
     replies
 }
 
+/// The replies without speculation, which two tests want.
+fn plain_replies() -> &'static [Reply] {
+    static REPLIES: OnceLock<Vec<Reply>> = OnceLock::new();
+    REPLIES.get_or_init(|| replies(Speculative::None))
+}
+
 #[test]
 fn conversations_become_llama_cpp_s_token_ids() {
     for prompt in fixture() {
@@ -100,13 +110,11 @@ fn conversations_become_llama_cpp_s_token_ids() {
 
 #[test]
 fn greedy_replies_are_llama_cpp_s() {
-    let prompts = fixture();
-    let requests = prompts.iter().map(|prompt| greedy(prompt, Speculative::None)).collect();
     let mut differing = Vec::new();
-    for (prompt, (ids, text, reason)) in prompts.iter().zip(replies(requests)) {
+    for (prompt, (ids, text, reason)) in fixture().iter().zip(plain_replies()) {
         let expected =
             if prompt.finish_reason == "stop" { FinishReason::Stop } else { FinishReason::Length };
-        if (&ids, reason) != (&prompt.ids, expected) {
+        if (ids, *reason) != (&prompt.ids, expected) {
             let common = ids.iter().zip(&prompt.ids).take_while(|(a, b)| a == b).count();
             differing.push(format!("{} from token {common} on: {text:?}", prompt.name));
         }
@@ -116,10 +124,7 @@ fn greedy_replies_are_llama_cpp_s() {
 
 #[test]
 fn n_gram_lookup_changes_no_word() {
-    let prompts = fixture();
-    let plain = prompts.iter().map(|prompt| greedy(prompt, Speculative::None)).collect();
-    let drafted = prompts.iter().map(|prompt| greedy(prompt, Speculative::NGRAM)).collect();
-    assert_eq!(replies(drafted), replies(plain));
+    assert_eq!(replies(Speculative::NGRAM), plain_replies());
 }
 
 #[test]

@@ -1,6 +1,14 @@
 //! One integration program: each further one would link the window and candle again.
 
 mod architecture;
+mod cli;
+mod engine;
 mod golden;
 mod lm;
+#[cfg(feature = "audio")]
+mod sound;
+mod support;
+#[cfg(feature = "gui")]
 mod ui_chat;
+#[cfg(feature = "inspect")]
+mod window;

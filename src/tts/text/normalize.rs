@@ -12,22 +12,55 @@ use crate::tts::text::{
 
 /// Words before a Roman numeral that is read as a plain number.
 const NUMBERED: [&str; 24] = [
-    "war", "chapter", "part", "act", "volume", "book", "scene", "section", "article", "type", "phase",
-    "stage", "level", "class", "appendix", "figure", "mark", "bowl", "title", "grade", "tier", "world",
-    "episode", "season",
+    "war", "chapter", "part", "act", "volume", "book", "scene", "section", "article", "type",
+    "phase", "stage", "level", "class", "appendix", "figure", "mark", "bowl", "title", "grade",
+    "tier", "world", "episode", "season",
 ];
 /// Names before a Roman numeral that is read as a place in a row.
 const REGNAL: [&str; 36] = [
-    "henry", "louis", "charles", "george", "edward", "elizabeth", "william", "james", "richard", "john",
-    "paul", "pius", "benedict", "philip", "nicholas", "alexander", "napoleon", "catherine", "mary",
-    "frederick", "leo", "gregory", "ramses", "francis", "clement", "innocent", "urban", "peter", "ivan",
-    "otto", "wilhelm", "rudolf", "ferdinand", "leopold", "albert", "margaret",
+    "henry",
+    "louis",
+    "charles",
+    "george",
+    "edward",
+    "elizabeth",
+    "william",
+    "james",
+    "richard",
+    "john",
+    "paul",
+    "pius",
+    "benedict",
+    "philip",
+    "nicholas",
+    "alexander",
+    "napoleon",
+    "catherine",
+    "mary",
+    "frederick",
+    "leo",
+    "gregory",
+    "ramses",
+    "francis",
+    "clement",
+    "innocent",
+    "urban",
+    "peter",
+    "ivan",
+    "otto",
+    "wilhelm",
+    "rudolf",
+    "ferdinand",
+    "leopold",
+    "albert",
+    "margaret",
 ];
 
 /// The text with numbers, abbreviations and symbols spelled out.
 pub fn normalize(text: &str) -> String {
     let folded = fold(text);
-    let mut reader = Reader { text: &folded, at: 0, out: String::with_capacity(text.len()), last: "" };
+    let mut reader =
+        Reader { text: &folded, at: 0, out: String::with_capacity(text.len()), last: "" };
     while reader.at < folded.len() {
         reader.step();
     }
@@ -55,7 +88,8 @@ impl<'a> Reader<'a> {
             return self.say(reading);
         }
         let starts_word = after_space || !before.is_some_and(char::is_alphanumeric);
-        let may_be_signed = after_space || first.is_ascii_digit() || !matches!(first, '-' | '+' | '\'');
+        let may_be_signed =
+            after_space || first.is_ascii_digit() || !matches!(first, '-' | '+' | '\'');
         if let Some(reading) = quantities::read(rest, starts_word && may_be_signed) {
             return self.say(reading);
         }
@@ -142,13 +176,15 @@ impl<'a> Reader<'a> {
         };
         let stop = rest[letters.len()..].starts_with('.');
         let after = &rest[letters.len() + usize::from(stop)..];
-        let before_name = after.strip_prefix(' ').is_some_and(|next| next.starts_with(char::is_uppercase));
+        let before_name =
+            after.strip_prefix(' ').is_some_and(|next| next.starts_with(char::is_uppercase));
         let after_name = self.last.starts_with(char::is_uppercase) && self.out.ends_with(' ');
         if !before_name && !after_name && !stop {
             return None;
         }
         // Between two capitals, as in `Baker St. London`, the name before it decides for a street.
-        let words = if before_name && !(after_name && letters == "St" && stop) { title } else { street };
+        let words =
+            if before_name && !(after_name && letters == "St" && stop) { title } else { street };
         let len = letters.len() + usize::from(stop);
         Some((len - self.stop_to_keep(&rest[..len], after), words.to_owned()))
     }
@@ -169,7 +205,8 @@ impl<'a> Reader<'a> {
         if !is_meant && !is_company {
             return None;
         }
-        let keeps_case = letters.starts_with(char::is_uppercase) || words.starts_with(char::is_lowercase);
+        let keeps_case =
+            letters.starts_with(char::is_uppercase) || words.starts_with(char::is_lowercase);
         let words = if keeps_case { words.to_owned() } else { words.to_ascii_lowercase() };
         let len = letters.len() + usize::from(stop);
         Some((len - self.stop_to_keep(&rest[..len], after), words))
@@ -200,7 +237,8 @@ impl<'a> Reader<'a> {
         let len = first.len_utf8();
         let next = rest[len..].chars().next();
         let before_digit = next.is_some_and(|c| c.is_ascii_digit());
-        let inside = before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric);
+        let inside =
+            before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric);
         let words = match first {
             '&' => "and",
             '@' => "at",

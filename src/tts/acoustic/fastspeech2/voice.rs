@@ -114,9 +114,8 @@ impl AcousticModel for FastSpeech2 {
         let durations = durations(&log_durations, controls.pace)?;
 
         let predicted = network.pitch(&hidden).into_iter().map(|p| config.pitch_hz.restore(p));
-        let f0_hz: Vec<f32> = override_with(predicted, prosody.map(|prosody| &prosody.f0_hz), |f0| {
-            f0 > 0.0
-        });
+        let f0_hz: Vec<f32> =
+            override_with(predicted, prosody.map(|prosody| &prosody.f0_hz), |f0| f0 > 0.0);
         let pitch = |&f0: &f32| config.pitch_hz.normalize(f0, controls.pitch);
         network.add_pitch(&mut hidden, &f0_hz.iter().map(pitch).collect::<Vec<_>>());
 
@@ -128,9 +127,11 @@ impl AcousticModel for FastSpeech2 {
 
         let decoded = network.decode(&hidden, &durations);
         let mel = network.mel(&network.mel_before_postnet(&decoded));
-        let heard_hz = phonemes.phonemes.iter().zip(f0_hz).map(|(phoneme, f0)| {
-            if is_voiced(&phoneme.symbol) { f0.max(0.0) } else { 0.0 }
-        });
+        let heard_hz = phonemes
+            .phonemes
+            .iter()
+            .zip(f0_hz)
+            .map(|(phoneme, f0)| if is_voiced(&phoneme.symbol) { f0.max(0.0) } else { 0.0 });
         Ok(Acoustics {
             mel: MelSpectrogram { frames: mel.to_columns(), config: config.mel.clone() },
             alignment: Alignment { durations },
@@ -179,9 +180,11 @@ fn override_with(
         None => predicted.collect(),
         Some(given) => predicted
             .zip(given)
-            .map(|(predicted, &given)| {
-                if given.is_finite() && counts(given) { given } else { predicted }
-            })
+            .map(
+                |(predicted, &given)| {
+                    if given.is_finite() && counts(given) { given } else { predicted }
+                },
+            )
             .collect(),
     }
 }
