@@ -1,7 +1,8 @@
 //! Where the next message is written, and what the page does while a reply is written.
 
 use eframe::egui::{
-    Align, Button, EventFilter, Id, Key, KeyboardShortcut, Layout, Modifiers, ScrollArea, TextEdit, Ui,
+    Align, Button, EventFilter, Id, Key, KeyboardShortcut, Layout, Modifiers, ScrollArea, TextEdit,
+    Ui,
 };
 
 use super::{
@@ -85,8 +86,7 @@ fn button_ui(ui: &mut Ui, state: &State, intents: &mut Vec<Intent>) {
                 .on_disabled_hover_text("It stops after the step that is under way");
         }
         Some(_) => {
-            if ui.button("Stop").on_hover_text("Stop writing, keep what is there (Esc)").clicked()
-            {
+            if ui.button("Stop").on_hover_text("Stop writing, keep what is there (Esc)").clicked() {
                 intents.push(Intent::Stop);
             }
         }

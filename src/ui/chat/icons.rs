@@ -16,8 +16,6 @@ const LINE: f32 = 1.3;
 /// What a button shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Icon {
-    /// A plus.
-    Add,
     /// A cross.
     Close,
     /// Two sheets.
@@ -30,8 +28,6 @@ pub enum Icon {
     Again,
     /// A loudspeaker.
     Read,
-    /// A square.
-    Stop,
     /// A corner to the left.
     Previous,
     /// A corner to the right.
@@ -52,12 +48,7 @@ pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
 }
 
 /// A button with a sign, and the reason if it cannot be used.
-pub fn icon_button_or_why(
-    ui: &mut Ui,
-    icon: Icon,
-    name: &str,
-    why_not: Option<&str>,
-) -> Response {
+pub fn icon_button_or_why(ui: &mut Ui, icon: Icon, name: &str, why_not: Option<&str>) -> Response {
     let response = ui.add_enabled(why_not.is_none(), IconButton { icon, name });
     match why_not {
         Some(why) => response.on_disabled_hover_text(format!("{name}: {why}")),
@@ -107,10 +98,6 @@ fn draw(painter: &Painter, rect: Rect, icon: Icon, stroke: Stroke) {
         painter.rect_stroke(rect, CornerRadius::same(2), stroke, StrokeKind::Middle);
     };
     match icon {
-        Icon::Add => {
-            line(&[(0.5, 0.1), (0.5, 0.9)]);
-            line(&[(0.1, 0.5), (0.9, 0.5)]);
-        }
         Icon::Close => {
             line(&[(0.18, 0.18), (0.82, 0.82)]);
             line(&[(0.82, 0.18), (0.18, 0.82)]);
@@ -131,17 +118,25 @@ fn draw(painter: &Painter, rect: Rect, icon: Icon, stroke: Stroke) {
         Icon::Again => {
             let radius = 0.38 * rect.width();
             let arc = |degrees: f32| rect.center() + radius * Vec2::angled(degrees.to_radians());
-            painter.line((-40..=250).step_by(10).map(|degrees| arc(degrees as f32)).collect(), stroke);
+            painter
+                .line((-40..=250).step_by(10).map(|degrees| arc(degrees as f32)).collect(), stroke);
             let tip = arc(-40.0);
             let part = |x: f32, y: f32| pos2(tip.x + x * rect.width(), tip.y + y * rect.width());
             painter.line(vec![part(-0.28, -0.02), tip, part(0.06, -0.28)], stroke);
         }
         Icon::Read => {
-            line(&[(0.04, 0.36), (0.22, 0.36), (0.46, 0.14), (0.46, 0.86), (0.22, 0.64), (0.04, 0.64), (0.04, 0.36)]);
+            line(&[
+                (0.04, 0.36),
+                (0.22, 0.36),
+                (0.46, 0.14),
+                (0.46, 0.86),
+                (0.22, 0.64),
+                (0.04, 0.64),
+                (0.04, 0.36),
+            ]);
             line(&[(0.64, 0.34), (0.72, 0.5), (0.64, 0.66)]);
             line(&[(0.8, 0.2), (0.94, 0.5), (0.8, 0.8)]);
         }
-        Icon::Stop => frame((0.16, 0.16), (0.84, 0.84)),
         Icon::Previous => line(&[(0.62, 0.14), (0.3, 0.5), (0.62, 0.86)]),
         Icon::Next => line(&[(0.38, 0.14), (0.7, 0.5), (0.38, 0.86)]),
         Icon::List => {

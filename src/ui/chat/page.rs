@@ -248,7 +248,8 @@ impl ChatPage {
                 }
                 let shown = self.state.shown();
                 if !shown.tree.is_empty()
-                    && icon_button(ui, Icon::Export, "Export conversation… (Ctrl+Shift+E)").clicked()
+                    && icon_button(ui, Icon::Export, "Export conversation… (Ctrl+Shift+E)")
+                        .clicked()
                 {
                     intents.push(Intent::BeginExport);
                 }

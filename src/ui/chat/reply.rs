@@ -249,15 +249,6 @@ impl Reply {
             self.status = Status::Interrupted;
         }
     }
-
-    /// The step whose text holds a byte of the reply, with its place.
-    pub fn step_at(&self, byte: usize) -> Option<(usize, &Step)> {
-        let mut end = 0;
-        self.steps.iter().enumerate().find(|(_, step)| {
-            end += step.text_len as usize;
-            byte < end
-        })
-    }
 }
 
 impl Figures {
@@ -333,9 +324,6 @@ mod tests {
         assert_eq!(reply.text, "Hello there, you");
         assert_eq!(reply.figures.tokens, 4);
         assert_eq!(reply.figures.speculation.acceptance_length(), Some(3.0));
-        assert_eq!(reply.step_at(4).unwrap().0, 0);
-        assert_eq!(reply.step_at(5).unwrap().0, 1);
-        assert!(reply.step_at(99).is_none());
         assert!((reply.steps[1].latency_ms() - 8.02).abs() < 1e-9);
     }
 

@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use eframe::egui::{
-    self, Color32, CursorIcon, FontFamily, FontId, Label, RichText, Sense, Stroke, TextFormat, TextStyle, Ui,
-    text::LayoutJob,
+    self, Color32, CursorIcon, FontFamily, FontId, Label, RichText, Sense, Stroke, TextFormat,
+    TextStyle, Ui, text::LayoutJob,
 };
 
 use super::markdown::{Block, Document, Kind, Span};
