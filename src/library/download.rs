@@ -58,6 +58,20 @@ impl Downloads {
         }
         job
     }
+
+    /// Starts comparing a model's file with its hash.
+    pub fn verify(&self, id: &str) -> Job<Progress, Result<(), Error>> {
+        let (reply, job) = job::channel(self.waker.clone());
+        let (library, id) = (self.library.clone(), id.to_owned());
+        let work = move || {
+            let outcome = library.verify(&id, &mut |progress| reply.offer(progress));
+            reply.finish(outcome);
+        };
+        if let Err(error) = thread::Builder::new().name("verify".into()).spawn(work) {
+            tracing::error!("no thread to verify a model: {error}");
+        }
+        job
+    }
 }
 
 impl Library {

@@ -1,0 +1,225 @@
+//! One model on the Models page.
+
+use eframe::egui::{self, Align, Layout, RichText};
+
+use super::{
+    quality,
+    state::{State, Work},
+};
+use crate::{
+    domain::{ModelInfo, ModelState},
+    engine::{LoadedModel, Status},
+    library::catalog,
+    ui::{
+        theme::{self, Hue},
+        units, widgets,
+    },
+};
+
+/// What was pressed on a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pressed {
+    /// Bring its file here.
+    Fetch,
+    /// Compare its file with its hash.
+    Verify,
+    /// Bring it into memory.
+    Load,
+    /// Let it go from memory.
+    Unload,
+    /// End the work on it.
+    Stop,
+    /// Take its error away.
+    Forgive,
+}
+
+/// Draws a model; returns what was pressed.
+pub(super) fn ui(
+    ui: &mut egui::Ui,
+    model: &ModelInfo,
+    state: &State,
+    status: &Status,
+) -> Option<Pressed> {
+    let loaded = status.loaded.iter().find(|loaded| loaded.id == model.id);
+    let work = state.work(&model.id);
+    theme::card(ui, |ui| {
+        let mut pressed = None;
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&model.name).heading().size(15.0));
+            ui.add_space(theme::TIGHT);
+            state_chip(ui, model, loaded);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if work.is_none() {
+                    pressed = actions_ui(ui, model, loaded);
+                }
+            });
+        });
+        ui.label(theme::caption(subtitle(model), ui.visuals()));
+        if let Some(work) = work {
+            pressed = work_ui(ui, work).or(pressed);
+        }
+        let trouble = state.trouble(&model.id);
+        if let Some(trouble) = trouble {
+            pressed = trouble_ui(ui, trouble, model).or(pressed);
+        } else if let ModelState::Damaged { why } = &model.state {
+            let text = format!("This model cannot be used: {why}. {}", remedy(model));
+            ui.label(RichText::new(text).color(theme::color(Hue::Bad, ui.visuals())));
+        }
+        ui.add_space(theme::TIGHT);
+        figures_ui(ui, model, loaded);
+        file_ui(ui, model, state.is_verified(&model.id));
+        pressed
+    })
+}
+
+fn subtitle(model: &ModelInfo) -> String {
+    format!("{} · {} · {} · {}", model.id, model.kind.label(), model.licence, model.source)
+}
+
+fn state_chip(ui: &mut egui::Ui, model: &ModelInfo, loaded: Option<&LoadedModel>) {
+    let (text, hue, tooltip) = match (&model.state, loaded) {
+        (_, Some(_)) => ("In memory", Hue::Accent, "Loaded: its next use does not wait"),
+        (ModelState::Ready { .. }, None) => {
+            ("Ready", Hue::Good, "On this machine; loaded when it is first used")
+        }
+        (ModelState::Missing, _) => ("Not fetched", Hue::Muted, "Not on this machine yet"),
+        (ModelState::Damaged { .. }, _) => {
+            ("Damaged", Hue::Bad, "Its file is not what it should be")
+        }
+    };
+    theme::chip(ui, text, hue).on_hover_text(tooltip);
+}
+
+/// From the right edge inwards, so the first added is the rightmost.
+fn actions_ui(
+    ui: &mut egui::Ui,
+    model: &ModelInfo,
+    loaded: Option<&LoadedModel>,
+) -> Option<Pressed> {
+    let name = &model.name;
+    let mut pressed = None;
+    let mut button =
+        |ui: &mut egui::Ui, button: egui::Button<'_>, action, verb: &str, tooltip: &str| {
+            let response = ui.add(button).on_hover_text(tooltip);
+            if response.accessible_name(format!("{verb} {name}")).clicked() {
+                pressed = Some(action);
+            }
+        };
+    match &model.state {
+        ModelState::Ready { .. } => {
+            if loaded.is_some() {
+                let tooltip = "Let the model go from memory; it is loaded again when it is used";
+                button(ui, egui::Button::new("Unload"), Pressed::Unload, "Unload", tooltip);
+            } else {
+                let tooltip =
+                    "Bring the model into memory now, so that its first use does not wait";
+                button(ui, egui::Button::new("Load"), Pressed::Load, "Load", tooltip);
+            }
+            let tooltip = "Read the file in full and compare its SHA-256 with what it should be";
+            button(ui, egui::Button::new("Verify"), Pressed::Verify, "Verify", tooltip);
+        }
+        ModelState::Missing => {
+            let text = format!("Fetch {}", units::bytes(model.bytes));
+            let fetch = theme::primary_button(&text, ui.visuals());
+            let tooltip = format!(
+                "Fetch {} from {}; goes on where it was stopped, and is checked before it counts",
+                units::bytes(model.bytes),
+                model.source
+            );
+            button(ui, fetch, Pressed::Fetch, "Fetch", &tooltip);
+        }
+        ModelState::Damaged { .. } if catalog::find(&model.id).is_some() => {
+            let fetch = theme::primary_button("Fetch again", ui.visuals());
+            let tooltip = "Fetch what is missing of the file and check it";
+            button(ui, fetch, Pressed::Fetch, "Fetch again", tooltip);
+        }
+        ModelState::Damaged { .. } => (),
+    }
+    pressed
+}
+
+fn work_ui(ui: &mut egui::Ui, work: &Work) -> Option<Pressed> {
+    ui.horizontal(|ui| {
+        ui.label(work.label());
+        let fraction = work.fraction();
+        if let Some(fraction) = fraction {
+            widgets::progress_ui(ui, work.label(), 240.0, Some(fraction));
+            ui.label(RichText::new(format!("{:.0} %", (fraction * 100.0).floor())).monospace());
+        }
+        for (name, value) in work.figures() {
+            ui.label(RichText::new(value).monospace());
+            ui.label(theme::caption(name, ui.visuals()));
+        }
+        let stop = ui.button("Cancel").on_hover_text("Stop this; what has arrived is kept");
+        stop.clicked().then_some(Pressed::Stop)
+    })
+    .inner
+}
+
+fn trouble_ui(ui: &mut egui::Ui, trouble: &str, model: &ModelInfo) -> Option<Pressed> {
+    let ink = theme::color(Hue::Bad, ui.visuals());
+    ui.add(egui::Label::new(RichText::new(trouble).color(ink)).wrap());
+    ui.horizontal(|ui| {
+        let can_fetch = catalog::find(&model.id).is_some();
+        let again = can_fetch
+            && ui.button("Fetch again").on_hover_text("Fetch the file and check it").clicked();
+        let copy = ui.button("Copy error").on_hover_text("Copy the error as text");
+        if copy.clicked() {
+            ui.ctx().copy_text(trouble.to_owned());
+        }
+        let close = ui.button("Dismiss").on_hover_text("Take this error away");
+        match (again, close.clicked()) {
+            (true, _) => Some(Pressed::Fetch),
+            (false, true) => Some(Pressed::Forgive),
+            (false, false) => None,
+        }
+    })
+    .inner
+}
+
+/// What helps against damage.
+fn remedy(model: &ModelInfo) -> &'static str {
+    if catalog::find(&model.id).is_some() {
+        "Fetch it again; what is whole of it is kept."
+    } else {
+        "It comes with Formant: take Formant's models folder again to restore it."
+    }
+}
+
+fn figures_ui(ui: &mut egui::Ui, model: &ModelInfo, loaded: Option<&LoadedModel>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 2.0 * theme::WIDE;
+        let figure = |ui: &mut egui::Ui, name: &str, n_bytes: u64, tooltip| {
+            let text = units::bytes(n_bytes);
+            let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
+            theme::figure(ui, name, value, unit, tooltip);
+        };
+        if model.bytes > 0 {
+            figure(ui, "On disk", model.bytes, "Size of the file when whole");
+        }
+        if let Some(loaded) = loaded {
+            figure(ui, "In memory", loaded.bytes, "Size of its weights in memory");
+        }
+        for (name, value) in &model.quality {
+            let shown = quality::figure(name, *value);
+            ui.push_id(name, |ui| {
+                theme::figure(ui, &shown.name, &shown.value, shown.unit, shown.meaning)
+            });
+        }
+    });
+}
+
+fn file_ui(ui: &mut egui::Ui, model: &ModelInfo, is_verified: bool) {
+    if let ModelState::Ready { path, .. } = &model.state {
+        let path = path.display().to_string();
+        widgets::copy_ui(ui, "File", &path, &path);
+    }
+    if !model.sha256.is_empty() {
+        let short = match model.sha256.get(..16) {
+            Some(head) if is_verified => format!("{head}… verified"),
+            Some(head) => format!("{head}…"),
+            None => model.sha256.clone(),
+        };
+        widgets::copy_ui(ui, "SHA-256", &short, &model.sha256);
+    }
+}

@@ -1,0 +1,350 @@
+//! Keeps the jobs and draws the list.
+
+use std::{path::PathBuf, time::Instant};
+
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
+
+use super::{
+    card::{self, Pressed},
+    state::{Doing, Ending, State},
+};
+use crate::{
+    domain::{ModelInfo, ModelKind, ModelState, Progress},
+    engine::{self, EngineJob, ErrorKind},
+    job::{Job, Update},
+    library::{self, catalog},
+    ui::{Action, Activity, Context, Page, PageCommand, Toast, theme, units, widgets},
+};
+
+/// Looks again which models there are.
+const REFRESH: &str = "models.refresh";
+/// Fetches every model that is missing.
+const FETCH_ALL: &str = "models.fetch_all";
+/// Empties the memory.
+const UNLOAD_ALL: &str = "models.unload_all";
+/// Ends all work.
+const STOP: &str = "models.stop";
+
+/// See the module above.
+#[derive(Default)]
+pub struct ModelsPage {
+    state: State,
+    jobs: Vec<(String, AnyJob)>,
+    /// As they were in the last frame, for commands and words outside of one.
+    missing: Vec<String>,
+    n_loaded: usize,
+    running_name: String,
+}
+
+/// Whatever is done to a model.
+enum AnyJob {
+    Fetch(Job<Progress, Result<PathBuf, library::Error>>),
+    Verify(Job<Progress, Result<(), library::Error>>),
+    Engine(EngineJob<Progress, ()>),
+}
+
+impl AnyJob {
+    /// Its next word, with the outcome as the page sees it.
+    fn poll(&self) -> Option<Update<Progress, Ending>> {
+        match self {
+            Self::Fetch(job) => job.poll().map(|update| ended(update, of_library)),
+            Self::Verify(job) => job.poll().map(|update| ended(update, of_library)),
+            Self::Engine(job) => job.poll().map(|update| ended(update, of_engine)),
+        }
+    }
+
+    fn cancel(&self) {
+        match self {
+            Self::Fetch(job) => job.cancel(),
+            Self::Verify(job) => job.cancel(),
+            Self::Engine(job) => job.cancel(),
+        }
+    }
+}
+
+fn ended<T, E>(
+    update: Update<Progress, Result<T, E>>,
+    ending: fn(&E) -> Ending,
+) -> Update<Progress, Ending> {
+    match update {
+        Update::Event(progress) => Update::Event(progress),
+        Update::Done(Ok(_)) => Update::Done(Ending::Well),
+        Update::Done(Err(error)) => Update::Done(ending(&error)),
+        Update::Lost => Update::Lost,
+    }
+}
+
+fn of_library(error: &library::Error) -> Ending {
+    match error {
+        library::Error::Cancelled(_) => Ending::Stopped,
+        error => Ending::Badly(error.to_string()),
+    }
+}
+
+fn of_engine(error: &engine::Error) -> Ending {
+    match error.kind() {
+        ErrorKind::Cancelled => Ending::Stopped,
+        _ => Ending::Badly(error.to_string()),
+    }
+}
+
+impl Page for ModelsPage {
+    fn title(&self) -> &'static str {
+        "Models"
+    }
+
+    fn logic(&mut self, ctx: &mut Context<'_>) {
+        let mut still_running = Vec::new();
+        for (id, job) in std::mem::take(&mut self.jobs) {
+            let ending = loop {
+                match job.poll() {
+                    None => break None,
+                    Some(Update::Event(progress)) => {
+                        self.state.apply(&id, progress, Instant::now())
+                    }
+                    Some(Update::Done(ending)) => break Some(ending),
+                    Some(Update::Lost) => {
+                        let why = "the work ended without an answer; try again".to_owned();
+                        break Some(Ending::Badly(why));
+                    }
+                }
+            };
+            match ending {
+                None => still_running.push((id, job)),
+                Some(ending) => self.end(&id, ending, ctx),
+            }
+        }
+        self.jobs = still_running;
+        let is_missing = |model: &&ModelInfo| model.state == ModelState::Missing;
+        self.missing = ctx.models.iter().filter(is_missing).map(|model| model.id.clone()).collect();
+        self.n_loaded = ctx.status.loaded.len();
+        let running = self.state.all_work().next().map(|(id, _)| id);
+        self.running_name = running.map(|id| name_of(id, ctx.models)).unwrap_or_default();
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+        theme::page(ui, |ui| self.list_ui(ui, ctx));
+    }
+
+    fn commands(&self) -> Vec<PageCommand> {
+        let unless = |possible: bool, why| if possible { None } else { Some(why) };
+        let command = |id, name, disabled| PageCommand { id, name, shortcut: None, disabled };
+        vec![
+            PageCommand {
+                shortcut: Some(KeyboardShortcut::new(Modifiers::NONE, Key::F5)),
+                ..command(REFRESH, "Look again which models there are", None)
+            },
+            command(
+                FETCH_ALL,
+                "Fetch every missing model",
+                unless(!self.missing.is_empty(), "no model is missing"),
+            ),
+            command(
+                UNLOAD_ALL,
+                "Unload all models",
+                unless(self.n_loaded > 0, "no model is in memory"),
+            ),
+            command(
+                STOP,
+                "Stop fetching, checking and loading",
+                unless(!self.jobs.is_empty(), "nothing is fetched, checked or loaded"),
+            ),
+        ]
+    }
+
+    fn run(&mut self, command: &'static str, ctx: &mut Context<'_>) {
+        match command {
+            REFRESH => ctx.actions.push(Action::RefreshModels),
+            FETCH_ALL => {
+                for id in self.missing.clone() {
+                    self.begin(&id, Doing::Fetch, ctx);
+                }
+            }
+            UNLOAD_ALL => {
+                for loaded in &ctx.status.clone().loaded {
+                    self.begin(&loaded.id, Doing::Unload, ctx);
+                }
+            }
+            STOP => self.jobs.iter().for_each(|(_, job)| job.cancel()),
+            _ => (),
+        }
+    }
+
+    fn activity(&self) -> Option<Activity> {
+        let (_, work) = self.state.all_work().next()?;
+        let mut figures = work.figures();
+        let n_others = self.jobs.len().saturating_sub(1);
+        if n_others > 0 {
+            figures.push(("more", n_others.to_string()));
+        }
+        Some(Activity {
+            label: format!("{} {}", work.label(), self.running_name),
+            fraction: work.fraction(),
+            figures,
+            stop: Some(STOP),
+        })
+    }
+}
+
+impl ModelsPage {
+    fn list_ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+        ui.horizontal(|ui| {
+            ui.heading("Models");
+            ui.label(theme::muted(summary(ctx), ui.visuals()));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let refresh = ui.button("Refresh").on_hover_text("Look again on disk (F5)");
+                if refresh.clicked() {
+                    ctx.actions.push(Action::RefreshModels);
+                }
+            });
+        });
+        ui.add_space(theme::GAP);
+        if ctx.models.is_empty() {
+            let words = "The list is being read from disk.";
+            widgets::empty_state_ui(ui, "Looking for models", words, |_| ());
+            return;
+        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for group in Group::ALL {
+                ui.push_id(group.title(), |ui| self.group_ui(ui, group, ctx));
+            }
+        });
+    }
+
+    fn group_ui(&mut self, ui: &mut egui::Ui, group: Group, ctx: &mut Context<'_>) {
+        let models = ctx.models;
+        let mut of_group = models.iter().filter(|model| group.holds(model.kind)).peekable();
+        theme::section(ui, group.title());
+        ui.label(theme::caption(group.words(), ui.visuals()));
+        if of_group.peek().is_none() {
+            theme::card(ui, |ui| {
+                ui.label(group.absence());
+            });
+        }
+        for model in of_group {
+            let pressed =
+                ui.push_id(&model.id, |ui| card::ui(ui, model, &self.state, &ctx.status)).inner;
+            match pressed {
+                Some(Pressed::Fetch) => self.begin(&model.id, Doing::Fetch, ctx),
+                Some(Pressed::Verify) => self.begin(&model.id, Doing::Verify, ctx),
+                Some(Pressed::Load) => self.begin(&model.id, Doing::Load, ctx),
+                Some(Pressed::Unload) => self.begin(&model.id, Doing::Unload, ctx),
+                Some(Pressed::Stop) => self.stop(&model.id),
+                Some(Pressed::Forgive) => self.state.forgive(&model.id),
+                None => (),
+            }
+        }
+        ui.add_space(theme::WIDE);
+    }
+
+    fn begin(&mut self, id: &str, doing: Doing, ctx: &mut Context<'_>) {
+        if self.state.work(id).is_some() {
+            return;
+        }
+        let job = match doing {
+            Doing::Fetch => AnyJob::Fetch(ctx.downloads.fetch(id)),
+            Doing::Verify => AnyJob::Verify(ctx.downloads.verify(id)),
+            Doing::Load => AnyJob::Engine(ctx.engine.load(id)),
+            Doing::Unload => AnyJob::Engine(ctx.engine.unload(id)),
+        };
+        self.state.begin(id, doing);
+        self.jobs.push((id.to_owned(), job));
+    }
+
+    fn stop(&self, id: &str) {
+        if let Some((_, job)) = self.jobs.iter().find(|(running, _)| running == id) {
+            job.cancel();
+        }
+    }
+
+    fn end(&mut self, id: &str, ending: Ending, ctx: &mut Context<'_>) {
+        let doing = self.state.work(id).map(|work| work.doing);
+        let name = name_of(id, ctx.models);
+        match (&ending, doing) {
+            (Ending::Well, Some(Doing::Fetch)) => {
+                let text = format!("{name} is here and whole; it can be used now");
+                ctx.actions.push(Action::Toast(Toast::info(text)));
+            }
+            (Ending::Well, Some(Doing::Verify)) => {
+                let text = format!("{name} is whole: its SHA-256 is as it should be");
+                ctx.actions.push(Action::Toast(Toast::info(text)));
+            }
+            (Ending::Badly(why), _) => {
+                ctx.actions.push(Action::Toast(Toast::error(format!("{name}: {why}"))));
+            }
+            _ => (),
+        }
+        if matches!(doing, Some(Doing::Fetch | Doing::Verify)) {
+            ctx.actions.push(Action::RefreshModels);
+        }
+        self.state.end(id, ending);
+    }
+}
+
+fn name_of(id: &str, models: &[ModelInfo]) -> String {
+    let model = models.iter().find(|model| model.id == id);
+    model.map_or_else(|| id.to_owned(), |model| model.name.clone())
+}
+
+/// `5 models, 4 ready · 123 MB on disk · 98.4 MB in memory`
+fn summary(ctx: &Context<'_>) -> String {
+    let ready = || ctx.models.iter().filter(|model| model.is_ready());
+    let on_disk = ready().map(|model| model.bytes).sum();
+    format!(
+        "{}, {} ready · {} on disk · {} in memory",
+        units::count(ctx.models.len(), "model"),
+        ready().count(),
+        units::bytes(on_disk),
+        units::bytes(ctx.status.total_bytes()),
+    )
+}
+
+/// Models that belong together.
+#[derive(Debug, Clone, Copy)]
+enum Group {
+    Speech,
+    Language,
+}
+
+impl Group {
+    const ALL: [Self; 2] = [Self::Speech, Self::Language];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Speech => "Speech",
+            Self::Language => "Language models",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Speech => {
+                "Text becomes phonemes (G2P), phonemes become a mel (FastSpeech 2), the mel becomes sound (HiFi-GAN)."
+            }
+            Self::Language => "They write the replies on the Chat page.",
+        }
+    }
+
+    fn holds(self, kind: ModelKind) -> bool {
+        let is_language = kind == ModelKind::Llama;
+        match self {
+            Self::Speech => !is_language,
+            Self::Language => is_language,
+        }
+    }
+
+    /// What to do where none is.
+    fn absence(self) -> String {
+        match self {
+            Self::Speech => format!(
+                "No speech model was found. Formant comes with a folder called models that holds \
+                 {}, {} and {}; put it beside the program, or name it with FORMANT_MODELS, and \
+                 press Refresh.",
+                catalog::VOICE,
+                catalog::VOCODER,
+                catalog::G2P,
+            ),
+            Self::Language => "No language model is known.".to_owned(),
+        }
+    }
+}
