@@ -437,7 +437,7 @@ mod tests {
                     _ => Speculative::None,
                 };
                 let max_tokens = 10 + 4 * i as usize;
-                SequenceRequest { speculative, max_tokens, ..request(model, &prompt, sampling) }
+                SequenceRequest { max_tokens, speculative, ..request(model, &prompt, sampling) }
             })
             .collect();
         let mut scheduler = Scheduler::default();
@@ -512,7 +512,7 @@ mod tests {
     fn a_cancelled_reply_ends_with_the_next_step() {
         let model = tiny::model(1);
         let mut scheduler = Scheduler::default();
-        let ids: Vec<SequenceId> = (0..MAX_RUNNING + 1)
+        let ids: Vec<SequenceId> = (0..=MAX_RUNNING)
             .map(|_| scheduler.add(request(&model, &PROMPT, WARM)).unwrap())
             .collect();
         scheduler.step();

@@ -3,10 +3,19 @@
 //! Lanes hold outputs (or positions, or dimensions), so every lane adds up in the order of the
 //! plain loop. [`Avx2`] can only be had on a processor with the instructions; its methods are safe.
 #![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls and loads")]
-#![expect(clippy::wildcard_imports, reason = "the instructions have names of their own")]
 #![expect(clippy::unused_self, reason = "`self` is the proof that the instructions are there")]
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m256, __m256i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_loadu_si128,
+    _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32,
+    _mm256_div_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_packs_epi16, _mm256_packs_epi32,
+    _mm256_permutevar8x32_epi32, _mm256_round_ps, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_sign_epi8, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_sub_ps, _mm256_xor_ps,
+};
 
 use half::f16;
 

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_quarter_turn_moves_even_to_odd() {
-        let mut head = [1.0, 2.0, 3.0, 4.0];
+        let mut head = vec![1.0, 2.0, 3.0, 4.0];
         rotate_pairs(&mut head, &[(0.0, 1.0)]);
         assert_eq!(head, [-2.0, 1.0, 3.0, 4.0]);
     }

@@ -281,12 +281,12 @@ mod tests {
 
     #[test]
     fn rows_read_back_as_candle_dequantizes_them() {
-        for format in 0..FORMATS.len() {
+        for (format, name) in FORMATS.iter().enumerate() {
             let (matrix, expected) = matrix(format, 11, 64);
             for (row_idx, expected) in expected.chunks(64).enumerate() {
-                let mut row = [0.0; 64];
+                let mut row = vec![0.0; 64];
                 matrix.copy_row(row_idx, &mut row);
-                assert_eq!(row, expected, "{:?} row {row_idx}", FORMATS[format]);
+                assert_eq!(row, expected, "{name:?} row {row_idx}");
             }
         }
     }
