@@ -37,7 +37,8 @@ const ACCEPTANCE_TIP: &str =
 /// What the plots show, worked out when it changes.
 #[derive(Default)]
 pub struct Plots {
-    key: Option<(ConversationId, u64)>,
+    /// Conversation, revision, and steps of its last reply.
+    key: Option<(ConversationId, u64, usize)>,
     trace: StepTrace,
 }
 
@@ -45,7 +46,9 @@ impl Plots {
     /// Follows the replies on show.
     pub fn update(&mut self, state: &State) {
         let conversation = state.shown();
-        let key = (conversation.id.clone(), state.revision());
+        let last = conversation.last_reply().and_then(|node| conversation.tree.reply(node));
+        let n_steps = last.map_or(0, |reply| reply.steps.len());
+        let key = (conversation.id.clone(), state.revision(), n_steps);
         if self.key.as_ref() == Some(&key) {
             return;
         }
