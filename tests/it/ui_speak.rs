@@ -20,6 +20,7 @@ use formant::{
     ui::{
         Action, Context, Page as _, Toast, speak,
         speak::{Lane, Phase, SpeakPage, example},
+        theme,
     },
 };
 
@@ -124,6 +125,7 @@ fn window(page: SpeakPage) -> Window {
     let mut window = Harness::builder()
         .with_size(size)
         .with_pixels_per_point(1.0)
+        .with_context_setup(theme::install)
         .build_ui_state(|ui, world: &mut World| world.frame(ui), World::new(page));
     window.run();
     window

@@ -75,10 +75,9 @@ pub fn take(duration_secs: f64) -> Take {
 /// A page that shows such a take: what a frame of the page costs is measured on it.
 pub fn page(duration_secs: f64) -> SpeakPage {
     let mut page = SpeakPage::new(&Settings::default());
-    let take = take(duration_secs);
-    let id = take.id;
-    page.state.takes.push(take);
-    page.state.select(id);
+    let mut take = take(duration_secs);
+    take.id = page.state.fresh_id();
+    page.state.add(take);
     page
 }
 
