@@ -33,7 +33,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 #[cfg(feature = "gui")]
 fn open_window() -> Result<()> {
-    anyhow::bail!("soon")
+    Ok(formant::ui::run(formant::ui::Options::default())?)
 }
 
 #[cfg(not(feature = "gui"))]

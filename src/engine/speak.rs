@@ -47,7 +47,10 @@ fn speak(
     let voice = accelerator.models.voice(&request.voice, &mut on_load)?;
     let vocoder: Shared<dyn Vocoder> = match request.vocoder {
         VocoderChoice::HifiGan => accelerator.models.vocoder(catalog::VOCODER, &mut on_load)?,
-        VocoderChoice::GriffinLim => Rc::new(RefCell::new(Box::new(GriffinLim::new(request.seed)))),
+        VocoderChoice::GriffinLim => {
+            let griffin_lim = GriffinLim { seed: request.seed, ..GriffinLim::default() };
+            Rc::new(RefCell::new(Box::new(griffin_lim)))
+        }
     };
     let record = record(accelerator, request)?;
     let mut timing = SpeechTiming { load: loading.elapsed(), ..SpeechTiming::default() };
@@ -80,7 +83,7 @@ fn speak(
             sentence_idx,
             n_sentences,
             phonemes,
-            energy: dsp::frame_energy(&mel),
+            energy: dsp::mel_energy(&mel),
             mel: acoustics.mel,
             alignment: acoustics.alignment,
             prosody: acoustics.prosody,
@@ -90,13 +93,18 @@ fn speak(
         let since = Instant::now();
         let sample_rate = mel.config.sample_rate;
         let spoken = vocoder.borrow_mut().vocode(&mel, &mut |samples| {
-            first_audio.get_or_insert_with(|| begun.elapsed());
-            reply.send(SpeakEvent::Samples { sample_rate, samples: samples.into() })?;
+            // A vocoder that has nothing to hand over yet calls to hear whether to go on.
+            if samples.is_empty() {
+                reply.check()?;
+            } else {
+                first_audio.get_or_insert_with(|| begun.elapsed());
+                reply.send(SpeakEvent::Samples { sample_rate, samples: samples.into() })?;
+            }
             accelerator.breathe();
             Ok(())
         })?;
         timing.vocoder += since.elapsed();
-        let f0_hz = dsp::pitch_track(&spoken, mel.config.hop_length);
+        let f0_hz = dsp::pitch_track(&spoken.samples, sample_rate, mel.config.hop_length);
         reply.send(SpeakEvent::Pitch { sentence_idx, f0_hz })?;
         waveform.samples.extend_from_slice(&spoken.samples);
     }

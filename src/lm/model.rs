@@ -89,3 +89,187 @@ impl LanguageModel {
         &self.tokenizer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        job::Cancelled,
+        lm::tiny::{N_EMBD, N_FF, TinyFile},
+    };
+    use candle_core::{
+        DType, Device, Tensor,
+        quantized::{GgmlDType, QTensor, gguf_file::Value},
+    };
+    use proptest::prelude::*;
+
+    fn zeros(shape: &[usize]) -> QTensor {
+        let zeros = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        QTensor::quantize(&zeros, GgmlDType::F32).unwrap()
+    }
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut TinyFile), expected: &str) {
+        let mut file = TinyFile::new(1);
+        change(&mut file);
+        match file.load() {
+            Ok(_) => panic!("the file was loaded"),
+            Err(Error::Model { problem, .. }) => assert_eq!(problem.to_string(), expected),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn load_bytes(bytes: &[u8]) -> Result<LanguageModel, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        std::fs::write(&path, bytes).unwrap();
+        LanguageModel::load(&path, &mut |_, _| Ok(()))
+    }
+
+    fn file_bytes() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        TinyFile::new(1).write(&path);
+        std::fs::read(path).unwrap()
+    }
+
+    /// Where the tensors begin in the bytes of a tiny file, or a little before.
+    const HEADER_BYTES: usize = 6000;
+
+    #[test]
+    fn a_sound_file_is_loaded_with_progress() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        TinyFile::new(1).write(&path);
+        let mut heard = Vec::new();
+        let model = LanguageModel::load(&path, &mut |done, total| {
+            heard.push((done, total));
+            Ok(())
+        });
+        assert_eq!(model.unwrap().name(), "Tiny");
+        assert!(heard.is_sorted());
+        assert_eq!(heard.last().map(|(done, total)| done == total), Some(true));
+    }
+
+    #[test]
+    fn a_load_can_be_cancelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        TinyFile::new(1).write(&path);
+        let outcome = LanguageModel::load(&path, &mut |_, _| Err(Cancelled));
+        assert!(matches!(outcome, Err(Error::Cancelled(_))));
+    }
+
+    #[test]
+    fn what_is_no_gguf_file_is_named_with_its_path() {
+        let error = load_bytes(b"PK\x03\x04 a zip").err().unwrap().to_string();
+        assert!(error.starts_with("cannot use the model: it is not a GGUF file: "), "{error}");
+        assert!(error.ends_with("model.gguf"), "{error}");
+        assert!(load_bytes(b"").err().unwrap().to_string().contains("not a GGUF file"));
+        let missing = LanguageModel::load(Path::new("no/such.gguf"), &mut |_, _| Ok(()));
+        let error = missing.err().unwrap().to_string();
+        assert!(error.starts_with("cannot read the model: ") && error.ends_with("no/such.gguf"));
+    }
+
+    #[test]
+    fn another_architecture_is_refused_by_name() {
+        check(
+            |file| file.set_value("general.architecture", Value::String("mamba".into())),
+            "its architecture is \"mamba\", known is \"llama\"",
+        );
+    }
+
+    #[test]
+    fn a_missing_tensor_is_named() {
+        check(
+            |file| file.tensors.retain(|(name, _)| name != "blk.1.ffn_up.weight"),
+            "tensor \"blk.1.ffn_up.weight\" is missing",
+        );
+    }
+
+    #[test]
+    fn a_misshaped_tensor_is_named_with_both_shapes() {
+        check(
+            |file| file.set_tensor("blk.0.ffn_down.weight", zeros(&[N_FF, N_EMBD])),
+            "tensor \"blk.0.ffn_down.weight\" is [96, 64], expected [64, 96]",
+        );
+    }
+
+    #[test]
+    fn a_tensor_that_nobody_would_use_is_refused() {
+        check(
+            |file| file.set_tensor("blk.0.attn_q.bias", zeros(&[N_EMBD])),
+            "tensor \"blk.0.attn_q.bias\" belongs to no model of this architecture",
+        );
+    }
+
+    #[test]
+    fn impossible_values_are_refused_with_what_would_do() {
+        check(
+            |file| file.set_value("llama.attention.head_count_kv", Value::U32(3)),
+            "it states \"llama.attention.head_count_kv\" as 3, expected a divisor of the 4 heads",
+        );
+        check(
+            |file| file.set_value("llama.block_count", Value::U64(u64::MAX)),
+            "it states \"llama.block_count\" as 18446744073709551615, expected 1 to 16777216",
+        );
+        check(
+            |file| file.set_value("llama.rope.scaling.type", Value::String("yarn".into())),
+            "it states \"llama.rope.scaling.type\" as yarn, expected \"none\" or \"linear\"",
+        );
+        check(
+            |file| file.set_value("general.alignment", Value::U32(0)),
+            "its header is damaged (its alignment is zero); fetch it again",
+        );
+        check(
+            |file| file.values.retain(|(key, _)| key != "llama.feed_forward_length"),
+            "it does not state \"llama.feed_forward_length\"",
+        );
+    }
+
+    #[test]
+    fn an_unknown_way_to_split_text_is_refused() {
+        check(
+            |file| file.set_value("tokenizer.ggml.pre", Value::String("martian".into())),
+            "its tokenizer cannot be built (its text is split by \"martian\", known are smollm, \
+             llama-bpe, qwen2, gpt-2, default)",
+        );
+    }
+
+    #[test]
+    fn divisors_of_the_rotary_frequencies_are_honoured() {
+        let mut file = TinyFile::new(1);
+        let divisors =
+            Tensor::from_vec(vec![1f32, 1.0, 2.0, 2.0, 4.0, 8.0, 8.0, 8.0], 8, &Device::Cpu);
+        let divisors = QTensor::quantize(&divisors.unwrap(), GgmlDType::F32).unwrap();
+        let plain = file.load().unwrap().transformer().config().rope_frequencies.clone();
+        file.set_tensor("rope_freqs.weight", divisors);
+        let divided = file.load().unwrap().transformer().config().rope_frequencies.clone();
+        assert_eq!(
+            (divided[0], divided[2], divided[7]),
+            (plain[0], plain[2] / 2.0, plain[7] / 8.0)
+        );
+    }
+
+    #[test]
+    fn a_truncated_file_is_an_error_wherever_it_ends() {
+        let bytes = file_bytes();
+        for length in (0..bytes.len()).step_by(397).chain([bytes.len() - 40]) {
+            assert!(load_bytes(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn no_damaged_header_ends_the_program(
+            at in 0usize..HEADER_BYTES,
+            garbage in prop::collection::vec(any::<u8>(), 1..9),
+        ) {
+            let mut bytes = file_bytes();
+            bytes[at..at + garbage.len()].copy_from_slice(&garbage);
+            // Whether it loads is not the point.
+            load_bytes(&bytes).ok();
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! into another page. Nothing here waits, locks or touches the disk within a frame.
 
 mod app;
+pub mod chat;
 mod disk;
 mod keys;
 mod models;

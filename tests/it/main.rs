@@ -1,5 +1,18 @@
 //! One integration program: each further one would link the window and candle again.
 
 mod architecture;
+mod cli;
+mod engine;
+mod golden;
+mod lm;
+#[cfg(feature = "audio")]
+mod sound;
+mod support;
+#[cfg(feature = "gui")]
+mod ui_chat;
+#[cfg(feature = "gui")]
+mod ui_shell;
 #[cfg(feature = "gui")]
 mod ui_speak;
+#[cfg(feature = "inspect")]
+mod window;

@@ -1,0 +1,212 @@
+//! FastSpeech 2 as a voice: phonemes in, a mel out, with prosody in Hz and the user's factors.
+
+use crate::{
+    domain::{Alignment, MelConfig, MelSpectrogram, PhonemeSequence, Prosody, ProsodyControls},
+    nn::Weights,
+    tts::{
+        Error, SymbolTable,
+        acoustic::{
+            AcousticModel, Acoustics,
+            fastspeech2::network::{Network, frames},
+        },
+        symbols::is_voiced,
+    },
+};
+
+/// Frames that one sentence may take: four minutes at 86 frames a second.
+const MAX_FRAMES: usize = 20_000;
+
+/// What the weights do not tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FastSpeech2Config {
+    /// Attention heads.
+    pub n_heads: usize,
+    /// Symbols in the order of the embedding.
+    pub symbols: SymbolTable,
+    /// What the mels look like.
+    pub mel: MelConfig,
+    /// Mean and standard deviation that pitch was normalized with, in Hz.
+    pub pitch_hz: Statistics,
+    /// Mean and standard deviation that energy was normalized with.
+    pub energy: Statistics,
+}
+
+/// Mean and standard deviation over the training data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistics {
+    /// Mean.
+    pub mean: f32,
+    /// Standard deviation.
+    pub std: f32,
+}
+
+impl Statistics {
+    fn restore(self, normalized: f32) -> f32 {
+        normalized * self.std + self.mean
+    }
+
+    /// A value, scaled in its own unit, in the unit of the network.
+    fn normalize(self, value: f32, factor: f32) -> f32 {
+        (value * factor - self.mean) / self.std
+    }
+}
+
+/// A FastSpeech 2 voice.
+#[derive(Debug, Clone)]
+pub struct FastSpeech2 {
+    network: Network,
+    config: FastSpeech2Config,
+}
+
+impl FastSpeech2 {
+    /// Puts weights and their description together.
+    ///
+    /// # Errors
+    /// If a tensor is missing or does not fit the description.
+    pub fn new(weights: &Weights, config: FastSpeech2Config) -> Result<Self, Error> {
+        let scope = weights.scope("");
+        let network = Network::load(&scope, config.n_heads)?;
+        let sizes = network.sizes();
+        if sizes.n_symbols != config.symbols.len() {
+            let expected = format!("{} rows, one per symbol", config.symbols.len());
+            const NAME: &str = "encPreNet.token_embedding.Embedding.weight";
+            return Err(scope.unexpected(NAME, expected).into());
+        }
+        if sizes.n_mels != config.mel.n_mels {
+            let expected = format!("{} rows, one per mel band", config.mel.n_mels);
+            return Err(scope.unexpected("linear.w.weight", expected).into());
+        }
+        Ok(Self { network, config })
+    }
+
+    /// The layers, for those who want to see what is between.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl AcousticModel for FastSpeech2 {
+    fn symbols(&self) -> &SymbolTable {
+        &self.config.symbols
+    }
+
+    fn mel_config(&self) -> &MelConfig {
+        &self.config.mel
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.network.n_bytes()
+    }
+
+    fn synthesize(
+        &mut self,
+        phonemes: &PhonemeSequence,
+        prosody: Option<&Prosody>,
+        controls: &ProsodyControls,
+    ) -> Result<Acoustics, Error> {
+        check_controls(controls)?;
+        let ids = self.checked_ids(phonemes)?;
+        check_prosody(prosody, ids.len())?;
+        let (network, config) = (&self.network, &self.config);
+
+        let mut hidden = network.encode(&ids);
+        let log_durations = network.log_durations(&hidden);
+        let durations = durations(&log_durations, controls.pace)?;
+
+        let predicted = network.pitch(&hidden).into_iter().map(|p| config.pitch_hz.restore(p));
+        let f0_hz: Vec<f32> =
+            override_with(predicted, prosody.map(|prosody| &prosody.f0_hz), |f0| f0 > 0.0);
+        let pitch = |&f0: &f32| config.pitch_hz.normalize(f0, controls.pitch);
+        network.add_pitch(&mut hidden, &f0_hz.iter().map(pitch).collect::<Vec<_>>());
+
+        let predicted = network.energy(&hidden).into_iter().map(|e| config.energy.restore(e));
+        let energy: Vec<f32> =
+            override_with(predicted, prosody.map(|prosody| &prosody.energy), |_| true);
+        let normalized = |&energy: &f32| config.energy.normalize(energy, controls.energy);
+        network.add_energy(&mut hidden, &energy.iter().map(normalized).collect::<Vec<_>>());
+
+        let decoded = network.decode(&hidden, &durations);
+        let mel = network.mel(&network.mel_before_postnet(&decoded));
+        let heard_hz = phonemes
+            .phonemes
+            .iter()
+            .zip(f0_hz)
+            .map(|(phoneme, f0)| if is_voiced(&phoneme.symbol) { f0.max(0.0) } else { 0.0 });
+        Ok(Acoustics {
+            mel: MelSpectrogram { frames: mel.to_columns(), config: config.mel.clone() },
+            alignment: Alignment { durations },
+            prosody: Some(Prosody { f0_hz: heard_hz.collect(), energy }),
+        })
+    }
+}
+
+impl FastSpeech2 {
+    fn checked_ids(&self, phonemes: &PhonemeSequence) -> Result<Vec<u32>, Error> {
+        let n_symbols = self.network.sizes().n_symbols;
+        let ids = phonemes.ids();
+        if ids.is_empty() {
+            return Err(Error::EmptyText);
+        }
+        match ids.iter().find(|&&id| id as usize >= n_symbols) {
+            Some(&id) => Err(Error::UnknownSymbol { id, n_symbols }),
+            None => Ok(ids),
+        }
+    }
+}
+
+/// Frames of each phoneme; at least one in all.
+fn durations(log_durations: &[f32], pace: f32) -> Result<Vec<u32>, Error> {
+    let mut durations: Vec<u32> =
+        log_durations.iter().map(|&log_duration| frames(log_duration, 1.0 / pace)).collect();
+    let n_frames: usize = durations.iter().map(|&frames| frames as usize).sum();
+    if n_frames > MAX_FRAMES {
+        return Err(Error::TooLong { n_frames, limit: MAX_FRAMES });
+    }
+    if n_frames == 0 {
+        let longest = (0..durations.len())
+            .max_by(|&a, &b| log_durations[a].total_cmp(&log_durations[b]))
+            .unwrap_or(0);
+        durations[longest] = 1;
+    }
+    Ok(durations)
+}
+
+fn override_with(
+    predicted: impl Iterator<Item = f32>,
+    given: Option<&Vec<f32>>,
+    counts: impl Fn(f32) -> bool,
+) -> Vec<f32> {
+    match given {
+        None => predicted.collect(),
+        Some(given) => predicted
+            .zip(given)
+            .map(
+                |(predicted, &given)| {
+                    if given.is_finite() && counts(given) { given } else { predicted }
+                },
+            )
+            .collect(),
+    }
+}
+
+fn check_prosody(prosody: Option<&Prosody>, n_phonemes: usize) -> Result<(), Error> {
+    let Some(prosody) = prosody else { return Ok(()) };
+    for found in [prosody.f0_hz.len(), prosody.energy.len()] {
+        if found != n_phonemes {
+            return Err(Error::ProsodyLength { found, expected: n_phonemes });
+        }
+    }
+    Ok(())
+}
+
+fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
+    let range = ProsodyControls::RANGE;
+    for (name, value) in
+        [("pace", controls.pace), ("pitch", controls.pitch), ("energy", controls.energy)]
+    {
+        if !range.contains(&value) {
+            return Err(Error::ControlRange { name, value, range });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Text to the symbols of a voice.
+//!
+//! The sequence is that of `models/recipes/lib/frontend.py`, which the bundled voice was trained
+//! with: `^`, words with a space between, marks right after words, `$`; a sentence without a last
+//! mark gets a full stop. A voice that has other symbols gets what it has of these: vowels without
+//! stress, `spn` for a mark, nothing for a space or an edge.
+
+use crate::{
+    domain::{Phoneme, PhonemeSequence, Word},
+    tts::{
+        Error, G2p, SymbolTable,
+        symbols::without_stress,
+        text::{
+            normalize::normalize,
+            pronunciation::{Next, Pronouncer},
+            sentences::split,
+        },
+    },
+};
+
+/// Marks that are heard; [`normalize`] turns the others into these.
+const MARKS: [char; 6] = [',', '.', '?', '!', ';', ':'];
+
+/// Text to sentences, sentences to phonemes.
+#[derive(Debug)]
+pub struct FrontEnd {
+    pronouncer: Pronouncer,
+}
+
+/// A word in lower case, or a mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Mark(char),
+}
+
+impl FrontEnd {
+    /// With the embedded dictionary, and `g2p` for words it lacks.
+    pub fn new(g2p: G2p) -> Self {
+        Self { pronouncer: Pronouncer::new(g2p) }
+    }
+
+    /// The sentences of a text, in order, each short enough to be spoken in one piece.
+    ///
+    /// # Errors
+    /// [`Error::EmptyText`] if nothing in it can be spoken.
+    pub fn sentences(&self, text: &str) -> Result<Vec<String>, Error> {
+        let sentences: Vec<_> =
+            split(text).into_iter().filter(|sentence| is_speakable(sentence)).collect();
+        if sentences.is_empty() { Err(Error::EmptyText) } else { Ok(sentences) }
+    }
+
+    /// The text with numbers, abbreviations and symbols spelled out.
+    pub fn normalize(&self, text: &str) -> String {
+        normalize(text)
+    }
+
+    /// A sentence as a voice speaks it.
+    ///
+    /// # Errors
+    /// [`Error::EmptyText`] if nothing in it can be spoken with these symbols.
+    pub fn phonemes(
+        &self,
+        sentence: &str,
+        symbols: &SymbolTable,
+    ) -> Result<PhonemeSequence, Error> {
+        let mut writer = Writer::new(normalize(sentence), symbols);
+        let tokens = tokens(&writer.sequence.normalized);
+        let n_words = tokens.iter().filter(|token| matches!(token, Token::Word(_))).count();
+        if n_words == 0 {
+            return Err(Error::EmptyText);
+        }
+        writer.edge("^");
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Mark(mark) => writer.mark(*mark),
+                Token::Word(word) => {
+                    let next = match tokens.get(at + 1) {
+                        Some(Token::Word(next)) => Next::Word(next),
+                        Some(Token::Mark(_)) | None => Next::Mark,
+                    };
+                    let said = self.pronouncer.in_context(word, next, n_words);
+                    writer.word(word, &said.phonemes, said.guessed);
+                }
+            }
+        }
+        writer.mark('.');
+        writer.edge("$");
+        if writer.sequence.words.iter().all(|word| word.phonemes.is_empty()) {
+            return Err(Error::EmptyText);
+        }
+        Ok(writer.sequence)
+    }
+}
+
+/// What was written last, which decides what may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Start,
+    Word,
+    Mark,
+}
+
+struct Writer<'a> {
+    sequence: PhonemeSequence,
+    symbols: &'a SymbolTable,
+    last: Last,
+}
+
+impl<'a> Writer<'a> {
+    fn new(normalized: String, symbols: &'a SymbolTable) -> Self {
+        let sequence = PhonemeSequence { normalized, ..PhonemeSequence::default() };
+        Self { sequence, symbols, last: Last::Start }
+    }
+
+    fn edge(&mut self, symbol: &str) {
+        self.push(symbol, None);
+    }
+
+    /// Of several marks in a row the first is heard, and none before the first word.
+    fn mark(&mut self, mark: char) {
+        if self.last == Last::Word {
+            self.push(mark.encode_utf8(&mut [0; 4]), None);
+            self.last = Last::Mark;
+        }
+    }
+
+    fn word(&mut self, text: &str, phonemes: &[String], guessed: bool) {
+        if self.last != Last::Start {
+            self.push(" ", None);
+        }
+        let (word_idx, start) = (self.sequence.words.len(), self.sequence.phonemes.len());
+        for phoneme in phonemes {
+            self.push(phoneme, Some(word_idx));
+        }
+        let phonemes = start..self.sequence.phonemes.len();
+        self.sequence.words.push(Word { text: text.to_owned(), phonemes, guessed });
+        self.last = Last::Word;
+    }
+
+    /// Writes the symbol, or what the voice has instead, or nothing.
+    fn push(&mut self, symbol: &str, word_idx: Option<usize>) {
+        let is_mark = symbol.starts_with(MARKS);
+        let written = [symbol, without_stress(symbol), if is_mark { "spn" } else { symbol }]
+            .into_iter()
+            .find_map(|symbol| Some((symbol, self.symbols.id(symbol)?)));
+        if let Some((symbol, id)) = written {
+            self.sequence.phonemes.push(Phoneme { symbol: symbol.to_owned(), id, word_idx });
+        }
+    }
+}
+
+/// Words (`[a-z]+('[a-z]+)*'?`) and marks; a long dash is a comma, a hyphen a space.
+fn tokens(normalized: &str) -> Vec<Token> {
+    let text = normalized.to_lowercase().replace('’', "'").replace('—', ", ").replace("--", ", ");
+    let mut tokens = Vec::new();
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        let mut len = first.len_utf8();
+        if MARKS.contains(&first) {
+            tokens.push(Token::Mark(first));
+        } else if first.is_ascii_lowercase() {
+            len = word_len(rest.as_bytes());
+            tokens.push(Token::Word(rest[..len].to_owned()));
+        }
+        rest = &rest[len..];
+    }
+    tokens
+}
+
+fn word_len(text: &[u8]) -> usize {
+    let is_letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_lowercase);
+    let mut len = 0;
+    loop {
+        while is_letter(len) {
+            len += 1;
+        }
+        if text.get(len) != Some(&b'\'') {
+            return len;
+        }
+        len += 1;
+        if !is_letter(len) {
+            return len;
+        }
+    }
+}
+
+fn is_speakable(sentence: &str) -> bool {
+    sentence.contains(|c: char| c.is_ascii_alphanumeric())
+        || normalize(sentence).contains(|c: char| c.is_ascii_alphabetic())
+}

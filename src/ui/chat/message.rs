@@ -1,0 +1,271 @@
+//! One message: what was said, by whom, and what can be done with it.
+
+use eframe::egui::{
+    Align, Button, Key, KeyboardShortcut, Layout, Modifiers, RichText, TextEdit, Ui,
+};
+
+use super::{
+    conversation::Conversation,
+    figures::{figures_line_ui, recipe_text},
+    icons::{Icon, icon_button, icon_button_or_why},
+    parts::{muted, small},
+    reply::{Failure, Remedy, Reply, Status},
+    state::Writing,
+    tree::{NodeId, Turn},
+    view::{Editing, Intent},
+};
+use crate::{
+    domain::{ModelInfo, Progress, Stage},
+    ui::{
+        theme::{self, Hue},
+        units,
+        widgets::{
+            markdown_view::MarkdownView,
+            progress_ui,
+            token_text::{Run, TokenText},
+        },
+    },
+};
+
+/// What a message looks like, worked out when it changes.
+#[derive(Default)]
+pub struct MessageView {
+    markdown: MarkdownView,
+    tokens: TokenText,
+}
+
+/// Width of the bar that shows how far the first token is.
+const PROGRESS_WIDTH: f32 = 320.0;
+
+/// What the messages of a conversation are drawn with.
+pub struct Scene<'a> {
+    /// The conversation on show.
+    pub conversation: &'a Conversation,
+    /// The reply that is being written in it.
+    pub writing: Option<&'a Writing>,
+    /// Whether tokens are coloured by origin.
+    pub colors: bool,
+    /// The models there are, for their names.
+    pub models: &'a [ModelInfo],
+}
+
+impl Scene<'_> {
+    /// Why nothing can be changed, while a reply is written.
+    fn why_busy(&self) -> Option<&'static str> {
+        self.writing.is_some().then_some("a reply is being written here; Esc stops it")
+    }
+}
+
+/// Draws a message; `editing` if it is the one that is being edited.
+pub fn message_ui(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    node: NodeId,
+    message: &mut MessageView,
+    editing: Option<&mut Editing>,
+    intents: &mut Vec<Intent>,
+) {
+    match scene.conversation.tree.turn(node) {
+        Some(Turn::User(text)) => theme::card(ui, |ui| match editing {
+            Some(editing) => editor_ui(ui, editing, scene.writing.is_some(), intents),
+            None => user_ui(ui, scene, node, text, intents),
+        }),
+        Some(Turn::Assistant(reply)) => reply_ui(ui, scene, node, reply, message, intents),
+        None => (),
+    }
+}
+
+fn user_ui(ui: &mut Ui, scene: &Scene<'_>, node: NodeId, text: &str, intents: &mut Vec<Intent>) {
+    ui.horizontal(|ui| {
+        ui.label(small(ui, "You"));
+        versions_ui(ui, scene, node, intents);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let why_not = scene.why_busy();
+            delete_ui(ui, node, "Delete message and all that follows", why_not, intents);
+            if icon_button_or_why(ui, Icon::Edit, "Edit message", why_not).clicked() {
+                intents.push(Intent::BeginEdit(node));
+            }
+            copy_ui(ui, "Copy message", text, intents);
+        });
+    });
+    ui.label(text);
+}
+
+fn editor_ui(ui: &mut Ui, editing: &mut Editing, is_busy: bool, intents: &mut Vec<Intent>) {
+    ui.label(small(ui, "Edit your message; the old one is kept as another version"));
+    let id = ui.make_persistent_id("editor");
+    let has_focus = ui.memory(|memory| memory.has_focus(id));
+    let pressed = |ui: &Ui, key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+    let enter = has_focus && pressed(ui, Key::Enter);
+    let field = TextEdit::multiline(&mut editing.text)
+        .id(id)
+        .desired_rows(2)
+        .desired_width(f32::INFINITY)
+        .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
+    let field = ui.add(field).accessible_name("Edit message");
+    if std::mem::take(&mut editing.focus) {
+        field.request_focus();
+    }
+    let escape = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape));
+    ui.horizontal(|ui| {
+        let can_send = !is_busy && !editing.text.trim().is_empty();
+        let why_not = if is_busy { "A reply is being written" } else { "There is nothing to send" };
+        let send = ui.add_enabled(can_send, Button::new("Send edited"));
+        let send = send.on_hover_text("Enter").on_disabled_hover_text(why_not);
+        if (send.clicked() || enter) && can_send {
+            intents.push(Intent::Edit(editing.node, editing.text.clone()));
+        }
+        if ui.button("Cancel").clicked() || escape {
+            intents.push(Intent::CancelEdit);
+        }
+    });
+}
+
+fn reply_ui(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    node: NodeId,
+    reply: &Reply,
+    message: &mut MessageView,
+    intents: &mut Vec<Intent>,
+) {
+    let model = scene.models.iter().find(|model| model.id == reply.recipe.model);
+    let name = model.map_or(reply.recipe.model.as_str(), |model| model.name.as_str());
+    ui.horizontal(|ui| {
+        ui.label(small(ui, name)).on_hover_ui(|ui| {
+            ui.label(recipe_text(reply));
+        });
+        versions_ui(ui, scene, node, intents);
+    });
+    if !reply.text.is_empty() {
+        if scene.colors {
+            tokens_ui(ui, reply, message);
+        } else {
+            message.markdown.ui(ui, &reply.text);
+        }
+    }
+    match &reply.status {
+        Status::Writing if reply.steps.is_empty() => waiting_ui(ui, scene.writing),
+        Status::Failed(failure) => {
+            failure_ui(ui, node, failure, intents);
+        }
+        _ => (),
+    }
+    ui.horizontal(|ui| {
+        figures_line_ui(ui, reply);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let why_not = scene.why_busy();
+            delete_ui(ui, node, "Delete this version of the reply", why_not, intents);
+            let again = icon_button_or_why(ui, Icon::Again, "Regenerate (Ctrl+R)", why_not);
+            if again.clicked() {
+                intents.push(Intent::Regenerate(node));
+            }
+            if !reply.text.is_empty() {
+                if icon_button(ui, Icon::Read, "Read aloud").clicked() {
+                    intents.push(Intent::ReadAloud(node));
+                }
+                copy_ui(ui, "Copy reply", &reply.text, intents);
+            }
+        });
+    });
+}
+
+fn tokens_ui(ui: &mut Ui, reply: &Reply, message: &mut MessageView) {
+    let runs = reply
+        .steps
+        .iter()
+        .map(|step| Run { len: step.text_len as usize, is_drafted: step.accepted > 0 });
+    message.tokens.ui(ui, &reply.text, runs, |ui, index| {
+        let Some(step) = reply.steps.get(index) else { return };
+        let number = index + 1;
+        let (tokens, ms) = (step.tokens, step.latency_ms());
+        let origin = match (step.drafted, step.accepted) {
+            (0, _) => "Written by the model; nothing was drafted".to_owned(),
+            (drafted, 0) => {
+                format!("Written by the model; n-gram drafted {drafted}, 0 accepted")
+            }
+            (drafted, accepted) => format!(
+                "n-gram drafted {drafted}, {accepted} accepted; the last of the step is the model's own"
+            ),
+        };
+        ui.label(format!("Step {number}: {tokens} tokens in {ms:.1} ms\n{origin}"));
+    });
+}
+
+fn waiting_ui(ui: &mut Ui, writing: Option<&Writing>) {
+    let progress = writing.and_then(|writing| writing.progress.as_ref());
+    let what = progress.map_or_else(|| "Waiting for the engine".to_owned(), stage_text);
+    ui.label(muted(ui, what));
+    if let Some(progress) = progress.filter(|progress| progress.total > 0) {
+        let share = progress.done as f32 / progress.total as f32;
+        progress_ui(ui, "Before the first token", PROGRESS_WIDTH, Some(share));
+    }
+}
+
+/// What is being done before the first token, with its counts.
+pub fn stage_text(progress: &Progress) -> String {
+    let Progress { stage, subject, done, total } = progress;
+    match stage {
+        Stage::Queue => "Waiting for other jobs".to_owned(),
+        Stage::Load => {
+            format!("Loading {subject}: {} of {}", units::bytes(*done), units::bytes(*total))
+        }
+        Stage::Prefill => format!("Reading the prompt: {done} of {total} tokens"),
+        _ => format!("{subject}: {done} of {total}"),
+    }
+}
+
+/// What happened, why, and what helps.
+fn failure_ui(ui: &mut Ui, node: NodeId, failure: &Failure, intents: &mut Vec<Intent>) {
+    let bad = theme::color(Hue::Bad, ui.visuals());
+    theme::card(ui, |ui| {
+        ui.label(RichText::new(format!("⚠ {}", failure.what)).color(bad));
+        ui.label(&failure.why);
+        ui.horizontal(|ui| {
+            if failure.remedy == Remedy::OpenModels && ui.button("Open Models").clicked() {
+                intents.push(Intent::OpenModels);
+            }
+            if failure.remedy == Remedy::ChangeRequest && ui.button("New conversation").clicked() {
+                intents.push(Intent::Begin);
+            }
+            if ui.button("Try again").clicked() {
+                intents.push(Intent::Regenerate(node));
+            }
+        });
+    });
+}
+
+fn versions_ui(ui: &mut Ui, scene: &Scene<'_>, node: NodeId, intents: &mut Vec<Intent>) {
+    let versions = scene.conversation.tree.versions(node);
+    if versions.len() < 2 {
+        return;
+    }
+    let number = versions.iter().position(|version| *version == node).unwrap_or(0) + 1;
+    let first = (number == 1).then_some("this is the first");
+    if icon_button_or_why(ui, Icon::Previous, "Previous version", first).clicked() {
+        intents.push(Intent::Switch(node, -1));
+    }
+    ui.label(small(ui, format!("{number}/{}", versions.len()))).on_hover_text("Version on show");
+    let last = (number == versions.len()).then_some("this is the last");
+    if icon_button_or_why(ui, Icon::Next, "Next version", last).clicked() {
+        intents.push(Intent::Switch(node, 1));
+    }
+}
+
+fn copy_ui(ui: &mut Ui, name: &str, text: &str, intents: &mut Vec<Intent>) {
+    if icon_button(ui, Icon::Copy, name).clicked() {
+        intents.push(Intent::Copy(text.to_owned()));
+    }
+}
+
+fn delete_ui(
+    ui: &mut Ui,
+    node: NodeId,
+    name: &str,
+    why_not: Option<&str>,
+    intents: &mut Vec<Intent>,
+) {
+    if icon_button_or_why(ui, Icon::Delete, name, why_not).clicked() {
+        intents.push(Intent::DeleteMessage(node));
+    }
+}

@@ -1,0 +1,303 @@
+//! The commands, as a user types them, on the real models.
+
+use std::{fs, io::Write, path::Path, process::Stdio};
+
+use crate::support::{complaint, data, figures, formant, formant_in, json_lines, output};
+
+fn path(folder: &tempfile::TempDir, name: &str) -> String {
+    folder.path().join(name).display().to_string()
+}
+
+#[test]
+fn speak_writes_a_wav_that_is_as_its_figures_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let (wav, png) = (path(&folder, "a.wav"), path(&folder, "mel.png"));
+    let lines = json_lines(formant(&[
+        "speak",
+        "Dr. Smith paid $3.50 in 1995.",
+        "-o",
+        &wav,
+        "--png",
+        &png,
+        "--json",
+    ]));
+    let last = lines.last().unwrap();
+    let reader = hound::WavReader::open(&wav).unwrap();
+    assert_eq!(reader.spec().sample_rate, 22_050);
+    assert_eq!(u64::from(reader.duration()), last["n_samples"].as_u64().unwrap());
+    let duration_secs = last["duration_secs"].as_f64().unwrap();
+    assert!((duration_secs - f64::from(reader.duration()) / 22_050.0).abs() < 1e-6);
+    assert!((2.0..8.0).contains(&duration_secs), "{duration_secs} s");
+    assert!(last["rtf"].as_f64().unwrap() > 0.0);
+    assert!(last["first_audio_ms"].as_f64().unwrap() <= last["total_ms"].as_f64().unwrap());
+    assert!(last["phonemes"].as_array().unwrap().len() > 30);
+    let sentence = lines.iter().find(|line| line["event"] == "sentence").unwrap();
+    let normalized = sentence["normalized"].as_str().unwrap();
+    for word in ["doctor", "three dollars", "fifty cents", "nineteen ninety"] {
+        assert!(normalized.to_lowercase().contains(word), "{normalized}");
+    }
+    let frames: u64 =
+        sentence["durations_frames"].as_array().unwrap().iter().filter_map(|n| n.as_u64()).sum();
+    assert_eq!(Some(frames), sentence["n_frames"].as_u64());
+    let picture = image::open(&png).unwrap();
+    assert_eq!((u64::from(picture.width()), picture.height()), (frames, 80));
+    // A voice is neither silence nor noise at full scale.
+    let samples: Vec<i16> =
+        hound::WavReader::open(&wav).unwrap().samples().map(Result::unwrap).collect();
+    let rms =
+        (samples.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / samples.len() as f64).sqrt();
+    assert!((500.0..12_000.0).contains(&rms), "RMS {rms}");
+}
+
+#[test]
+fn the_same_request_gives_the_same_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    for vocoder in ["hifigan", "griffin-lim"] {
+        let wavs = ["1.wav", "2.wav"].map(|name| {
+            let wav = path(&folder, name);
+            figures(formant(&[
+                "speak",
+                "Twice the same.",
+                "-o",
+                &wav,
+                "--vocoder",
+                vocoder,
+                "--seed",
+                "4",
+                "--json",
+            ]));
+            fs::read(wav).unwrap()
+        });
+        assert!(wavs[0] == wavs[1], "{vocoder} gives other samples the second time");
+    }
+}
+
+#[test]
+fn pace_changes_the_duration_and_pitch_the_pitch() {
+    let folder = tempfile::tempdir().unwrap();
+    let spoken = |options: &[&str]| {
+        let wav = path(&folder, "a.wav");
+        let mut arguments =
+            vec!["speak", "The rain in Spain stays mainly in the plain.", "-o", &wav];
+        arguments.extend_from_slice(options);
+        arguments.push("--json");
+        let lines = json_lines(formant(&arguments));
+        let duration = lines.last().unwrap()["duration_secs"].as_f64().unwrap();
+        let pitch = lines.iter().find(|line| line["event"] == "pitch").unwrap();
+        let mut f0: Vec<f64> = pitch["f0_hz"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|hz| hz.as_f64())
+            .filter(|&hz| hz > 0.0)
+            .collect();
+        f0.sort_by(f64::total_cmp);
+        (duration, f0[f0.len() / 2])
+    };
+    let (plain, f0) = spoken(&[]);
+    let (fast, _) = spoken(&["--pace", "2"]);
+    let (_, high) = spoken(&["--pitch", "1.3"]);
+    assert!((0.4..0.65).contains(&(fast / plain)), "{fast} s at twice the pace of {plain} s");
+    assert!((1.12..1.45).contains(&(high / f0)), "{high} Hz is not 1.3 times {f0} Hz");
+}
+
+#[test]
+fn text_that_cannot_be_spoken_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = path(&folder, "a.wav");
+    for text in ["", "   ", "…!?", "🙂🙃", "שלום", "\u{202e}\u{200d}"] {
+        let said = complaint(formant(&["speak", text, "-o", &wav]), 1);
+        assert!(said.contains("speakable"), "{text:?}: {said}");
+        assert!(!Path::new(&wav).exists());
+    }
+}
+
+#[test]
+fn what_can_be_spoken_of_mixed_text_is_spoken() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = path(&folder, "a.wav");
+    let last = figures(formant(&["speak", "Hello 🙂 שלום world 👋🏽!", "-o", &wav, "--json"]));
+    assert_eq!(last["n_sentences"], 1);
+}
+
+#[test]
+fn text_from_standard_input_is_spoken_sentence_by_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = path(&folder, "a.wav");
+    let mut command = formant(&["speak", "-", "-o", &wav, "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"One. Two is Mr. Two.\nThree?").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains("\"sentence\"")).count(), 3, "{text}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for arguments in [
+        &["speak"][..],
+        &["speak", "hi", "--pace", "9"],
+        &["speak", "hi", "--vocoder", "kazoo"],
+        &["chat", "--speculative", "magic"],
+        &["chat", "--max-tokens", "0"],
+        &["models"],
+        &["sing"],
+    ] {
+        complaint(formant(arguments), 2);
+    }
+}
+
+#[test]
+fn a_path_that_cannot_be_written_is_named_before_anything_is_spoken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "file");
+    fs::write(&file, b"mine").unwrap();
+    for target in [format!("{file}/a.wav"), folder.path().display().to_string()] {
+        let said = complaint(formant(&["speak", "hi", "-o", &target]), 1);
+        assert!(said.contains(&target), "{said}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+}
+
+#[test]
+fn a_model_nobody_knows_is_answered_with_those_there_are() {
+    let said = complaint(formant(&["speak", "hi", "-o", "a.wav", "--voice", "jane"]), 1);
+    assert!(said.contains("jane") && said.contains("joe-fastspeech2"), "{said}");
+    let said = complaint(formant(&["chat", "--prompt", "hi", "--model", "joe-hifigan"]), 1);
+    assert!(said.contains("HiFi-GAN") && said.contains("Language model"), "{said}");
+}
+
+#[test]
+fn a_model_that_is_not_here_is_answered_with_how_to_fetch_it() {
+    let empty = tempfile::tempdir().unwrap();
+    let said = complaint(formant_in(empty.path(), &["chat", "--prompt", "hi"]), 1);
+    assert!(said.contains("formant models fetch smollm2-135m-instruct"), "{said}");
+}
+
+#[test]
+fn a_truncated_model_is_damaged_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("models/smollm2-135m-instruct");
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("SmolLM2-135M-Instruct.Q4_1.gguf"), b"GGUF\x03\0\0\0").unwrap();
+    let said = complaint(formant_in(folder.path(), &["chat", "--prompt", "hi"]), 1);
+    assert!(said.contains("8 bytes") && said.contains("models fetch"), "{said}");
+}
+
+#[test]
+fn bundled_models_are_what_their_cards_say() {
+    let lines = json_lines(formant(&["models", "verify", "--json"]));
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for line in lines {
+        assert_eq!(line["ok"], true, "{line}");
+    }
+    let models = json_lines(formant(&["models", "list", "--json"]));
+    for id in ["joe-fastspeech2", "joe-hifigan", "g2p-en", "smollm2-135m-instruct"] {
+        let model = models.iter().find(|model| model["id"] == id).unwrap();
+        assert_eq!(model["state"], "ready", "{model}");
+        assert!(!model["licence"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(output(formant(&["models", "info", "joe-fastspeech2"])).status.code(), Some(0));
+}
+
+#[test]
+fn broken_settings_are_named_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.toml"), "[speak]\nseed = \"many\"\n").unwrap();
+    let said = complaint(formant_in(folder.path(), &["models", "list"]), 1);
+    assert!(said.contains("line 2") && said.contains("settings.toml"), "{said}");
+}
+
+#[test]
+fn a_prompt_is_answered_with_all_figures() {
+    let lines = json_lines(formant(&[
+        "chat",
+        "--prompt",
+        "What is the capital of France?",
+        "--temperature",
+        "0",
+        "--max-tokens",
+        "24",
+        "--json",
+    ]));
+    let last = lines.last().unwrap();
+    assert!(last["text"].as_str().unwrap().contains("Paris"), "{last}");
+    let n_tokens = last["token_ids"].as_array().unwrap().len();
+    assert_eq!(last["completion_tokens"], n_tokens);
+    let streamed: String = lines
+        .iter()
+        .filter(|line| line["event"] == "step")
+        .filter_map(|line| line["text"].as_str())
+        .collect();
+    assert!(last["text"].as_str().unwrap().starts_with(&streamed));
+    for figure in ["ttft_ms", "tpot_ms", "total_ms", "prompt_tokens", "tokens_per_sec"] {
+        assert!(last[figure].as_f64().unwrap() > 0.0, "{figure} in {last}");
+    }
+    assert!(["stop", "length"].contains(&last["finish_reason"].as_str().unwrap()));
+}
+
+#[test]
+fn speculation_changes_no_word_of_a_reply() {
+    let prompt =
+        "Repeat this: the cat sat on the mat, the cat sat on the mat, the cat sat on the hat.";
+    for temperature in ["0", "0.8"] {
+        let [plain, ngram] = ["none", "ngram"].map(|method| {
+            figures(formant(&[
+                "chat",
+                "--prompt",
+                prompt,
+                "--temperature",
+                temperature,
+                "--seed",
+                "11",
+                "--max-tokens",
+                "40",
+                "--speculative",
+                method,
+                "--json",
+            ]))
+        });
+        assert_eq!(plain["token_ids"], ngram["token_ids"], "at temperature {temperature}");
+        assert_eq!(plain["drafts"], 0);
+        assert!(ngram["accepted_tokens"].as_u64() <= ngram["draft_tokens"].as_u64());
+        if temperature == "0" {
+            assert!(ngram["accepted_tokens"].as_u64().unwrap() > 0, "{ngram}");
+        }
+    }
+}
+
+#[test]
+fn a_conversation_remembers_its_turns() {
+    let mut command = formant(&["chat", "--temperature", "0", "--max-tokens", "24", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"My name is Ada. Say hello.\nWhat is my name?\n")
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let replies: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["event"] == "done")
+        .collect();
+    assert_eq!(replies.len(), 2);
+    assert!(replies[1]["text"].as_str().unwrap().contains("Ada"), "{}", replies[1]["text"]);
+    // The first turn is still in the cache when the second is read.
+    assert!(replies[1]["reused_tokens"].as_u64().unwrap() > 20, "{}", replies[1]);
+}
+
+#[test]
+fn without_a_display_the_window_says_so() {
+    let said = complaint(formant(&[]), 1);
+    assert!(said.contains("display") && said.contains("formant speak"), "{said}");
+}
+
+#[test]
+fn the_list_of_devices_is_there_with_or_without_a_sound_card() {
+    assert!(data().is_dir());
+    assert_eq!(output(formant(&["devices"])).status.code(), Some(0));
+    json_lines(formant(&["devices", "--json"]));
+}

@@ -1,0 +1,185 @@
+//! The language model against llama.cpp: same tokens for the same prompts, id for id.
+//!
+//! The fixture is made by `scripts/make_lm_fixture.py` from the model that `make models` fetches.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use formant::{
+    domain::{FinishReason, Message, Sampling, Speculative},
+    lm::{LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
+};
+use serde::Deserialize;
+
+/// The default model: `FORMANT_TEST_MODEL`, else in the data folder that `make models` fills.
+fn default_model_path() -> PathBuf {
+    if let Some(path) = env::var_os("FORMANT_TEST_MODEL") {
+        return path.into();
+    }
+    let data = env::var_os("FORMANT_DATA").map(PathBuf::from);
+    let built_in = || Path::new(env!("CARGO_MANIFEST_DIR")).join("out/data");
+    data.unwrap_or_else(built_in)
+        .join("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf")
+}
+
+/// Loaded once for all tests.
+fn default_model() -> Arc<LanguageModel> {
+    static MODEL: OnceLock<Arc<LanguageModel>> = OnceLock::new();
+    let load = || {
+        let path = default_model_path();
+        assert!(path.exists(), "{} is missing; run `make models`", path.display());
+        Arc::new(LanguageModel::load(&path, &mut |_, _| Ok(())).unwrap())
+    };
+    Arc::clone(MODEL.get_or_init(load))
+}
+
+#[derive(Deserialize)]
+struct Fixture {
+    prompts: Vec<Prompt>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    name: String,
+    messages: Vec<Message>,
+    prompt_ids: Vec<u32>,
+    ids: Vec<u32>,
+    finish_reason: String,
+}
+
+fn fixture() -> Vec<Prompt> {
+    let json = include_str!("../fixtures/lm/llama_cpp.json");
+    serde_json::from_str::<Fixture>(json).unwrap().prompts
+}
+
+fn greedy(prompt: &Prompt, speculative: Speculative) -> SequenceRequest {
+    SequenceRequest {
+        model: default_model(),
+        prompt: prompt.prompt_ids.clone(),
+        sampling: Sampling::default(),
+        max_tokens: 96,
+        speculative,
+    }
+}
+
+/// Ids, text and end.
+type Reply = (Vec<u32>, String, FinishReason);
+
+/// The replies to all prompts of the fixture, written at once.
+fn replies(speculative: Speculative) -> Vec<Reply> {
+    let mut scheduler = Scheduler::default();
+    let requests = fixture().into_iter().map(|prompt| greedy(&prompt, speculative));
+    let ids: Vec<_> = requests.map(|request| scheduler.add(request).unwrap()).collect();
+    let mut replies = vec![(Vec::new(), String::new(), FinishReason::Cancelled); ids.len()];
+    while !scheduler.is_idle() {
+        for (id, event) in scheduler.step() {
+            let reply = &mut replies[ids.iter().position(|known| *known == id).unwrap()];
+            match event {
+                SequenceEvent::Prefill { .. } => (),
+                SequenceEvent::Step(step) => {
+                    reply.0.extend(step.tokens);
+                    reply.1.push_str(&step.text);
+                }
+                SequenceEvent::Finished { reason, text_tail } => {
+                    reply.1.push_str(&text_tail);
+                    reply.2 = reason;
+                }
+                SequenceEvent::Failed(error) => panic!("{error}"),
+            }
+        }
+    }
+    replies
+}
+
+/// The replies without speculation, which two tests want.
+fn plain_replies() -> &'static [Reply] {
+    static REPLIES: OnceLock<Vec<Reply>> = OnceLock::new();
+    REPLIES.get_or_init(|| replies(Speculative::None))
+}
+
+#[test]
+fn conversations_become_llama_cpp_s_token_ids() {
+    for prompt in fixture() {
+        let ids = default_model().prompt(&prompt.messages).unwrap();
+        assert_eq!(ids, prompt.prompt_ids, "{}", prompt.name);
+    }
+}
+
+#[test]
+fn greedy_replies_are_llama_cpp_s() {
+    let mut differing = Vec::new();
+    for (prompt, (ids, text, reason)) in fixture().iter().zip(plain_replies()) {
+        let expected =
+            if prompt.finish_reason == "stop" { FinishReason::Stop } else { FinishReason::Length };
+        if (ids, *reason) != (&prompt.ids, expected) {
+            let common = ids.iter().zip(&prompt.ids).take_while(|(a, b)| a == b).count();
+            differing.push(format!("{} from token {common} on: {text:?}", prompt.name));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn n_gram_lookup_changes_no_word() {
+    assert_eq!(replies(Speculative::NGRAM), plain_replies());
+}
+
+#[test]
+fn words_become_the_ids_of_the_reference_tokenizer() {
+    // By Hugging Face's `tokenizers` from the same vocabulary.
+    let model = default_model();
+    let check = |text: &str, expected: &[u32]| {
+        let prompt = model.prompt(&[Message::system(text)]).unwrap();
+        // <|im_start|> "system" newline … <|im_end|> newline <|im_start|> "assistant" newline
+        assert_eq!(&prompt[3..prompt.len() - 6], expected, "{text:?}");
+        assert_eq!(model.count_tokens(text), expected.len());
+        assert_eq!(model.text(expected), text);
+    };
+    check("Hello world", &[19556, 905]);
+    check(
+        "Hello, world! 12345\n\n  It's",
+        &[19556, 28, 905, 17, 216, 33, 34, 35, 36, 37, 8866, 657, 506],
+    );
+    check("naïve café — ✓", &[3546, 46494, 37366, 1841, 4636, 246, 237]);
+    check(
+        "Shall I compare thee to a summer's day?\n",
+        &[4370, 449, 339, 6811, 20322, 288, 253, 4018, 506, 1194, 47, 198],
+    );
+}
+
+#[test]
+fn without_a_system_message_the_template_brings_its_own() {
+    let expected = [
+        1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411,
+        407, 19712, 8182, 2, 198, 1, 4093, 198, 26843, 2, 198, 1, 520, 9531, 198,
+    ];
+    assert_eq!(default_model().prompt(&[Message::user("Hi")]).unwrap(), expected);
+}
+
+#[test]
+fn a_stop_is_heard_within_a_tenth_of_a_second() {
+    // The longest that a cancel can wait is a step that reads a prompt.
+    let prompt: Vec<u32> = (0..2000).map(|i| 1000 + i * 7 % 3000).collect();
+    let mut scheduler = Scheduler::default();
+    let request = SequenceRequest {
+        model: default_model(),
+        prompt,
+        sampling: Sampling::default(),
+        max_tokens: 8,
+        speculative: Speculative::None,
+    };
+    let id = scheduler.add(request).unwrap();
+    for _ in 0..3 {
+        scheduler.step();
+    }
+    scheduler.cancel(id);
+    let events = scheduler.step();
+    assert!(matches!(
+        events[..],
+        [(_, SequenceEvent::Finished { reason: FinishReason::Cancelled, .. })]
+    ));
+    assert!(scheduler.is_idle());
+}
