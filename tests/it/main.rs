@@ -12,5 +12,7 @@ mod support;
 mod ui_chat;
 #[cfg(feature = "gui")]
 mod ui_shell;
+#[cfg(feature = "gui")]
+mod ui_speak;
 #[cfg(feature = "inspect")]
 mod window;

@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use eframe::egui::{
-    Button, ComboBox, DragValue, PointerButton, RichText, ScrollArea, Slider, SliderClamping,
-    TextEdit, Ui, vec2,
+    Button, ComboBox, Direction, DragValue, Frame, Layout, PointerButton, Rect, ScrollArea, Slider,
+    SliderClamping, StrokeKind, TextEdit, Ui, UiBuilder, pos2, vec2,
 };
 
 use super::{
@@ -17,20 +17,17 @@ use crate::{
     domain::{ModelInfo, ModelKind, ProsodyControls, VocoderChoice},
     library::catalog,
     settings,
-    ui::{
-        PageCommand,
-        theme::{self, Hue},
-    },
+    ui::{PageCommand, theme},
 };
 
 /// Width of the Speak button.
 const SPEAK_WIDTH: f32 = 92.0;
 
-/// Height of the two rows of options below the text.
-const OPTIONS_HEIGHT: f32 = 62.0;
-
 /// The text is never lower than two lines.
 const MIN_TEXT_HEIGHT: f32 = 40.0;
+
+/// Between the text and the edge of its field.
+const TEXT_MARGIN: f32 = 8.0;
 
 /// Width of a factor's slider.
 const SLIDER_WIDTH: f32 = 96.0;
@@ -83,20 +80,18 @@ pub fn composer_ui(
     is_first_frame: bool,
     requests: &mut Vec<Request>,
 ) {
-    let height = (ui.available_height() - OPTIONS_HEIGHT).max(MIN_TEXT_HEIGHT);
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - SPEAK_WIDTH - ui.spacing().item_spacing.x;
-        ScrollArea::vertical().id_salt("speak-text").max_height(height).max_width(width).show(
-            ui,
-            |ui| {
-                let text = TextEdit::multiline(&mut state.text)
-                    .hint_text("Type what is to be spoken")
-                    .desired_width(f32::INFINITY)
-                    .min_size(vec2(width, height));
-                ui.add(text).accessible_name("Text");
-            },
-        );
-        speak_button(ui, state, commands, height, is_first_frame, requests);
+    // Exactly what the two rows below take: a point more, and the panel would grow in each frame.
+    let rows = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y);
+    let height = (ui.available_height() - rows).max(MIN_TEXT_HEIGHT);
+    let area = ui.available_rect_before_wrap();
+    let split = area.right() - SPEAK_WIDTH;
+    let text = Rect::from_min_max(area.min, pos2(split - theme::GAP, area.top() + height));
+    let speak = Rect::from_min_max(pos2(split, area.top()), pos2(area.right(), text.bottom()));
+    ui.advance_cursor_after_rect(text.union(speak));
+    text_ui(ui, text, &mut state.text);
+    let centred = Layout::centered_and_justified(Direction::TopDown);
+    ui.scope_builder(UiBuilder::new().max_rect(speak).layout(centred), |ui| {
+        speak_button(ui, state, commands, is_first_frame, requests);
     });
     ui.horizontal(|ui| {
         voice_ui(ui, &mut state.options, models);
@@ -110,8 +105,7 @@ pub fn composer_ui(
         let chars = if n_chars == 1 { "character" } else { "characters" };
         let sentences = if n_sentences == 1 { "sentence" } else { "sentences" };
         let counts = format!("{n_chars} {chars}, {n_sentences} {sentences}");
-        let muted = theme::color(Hue::Muted, ui.visuals());
-        ui.label(RichText::new(counts).small().color(muted)).on_hover_text(
+        ui.label(theme::caption(counts, ui.visuals())).on_hover_text(
             "Sentences are counted by their marks; an abbreviation may count as one until it is spoken",
         );
     });
@@ -134,32 +128,45 @@ pub fn composer_ui(
     });
 }
 
+/// The text, in a field that fills `rect` and scrolls inside it.
+fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String) {
+    let style = ui.visuals().widgets.inactive;
+    let fill = ui.visuals().text_edit_bg_color();
+    ui.painter().rect(rect, style.corner_radius, fill, style.bg_stroke, StrokeKind::Inside);
+    let inner = rect.shrink2(vec2(TEXT_MARGIN, TEXT_MARGIN / 2.0));
+    ui.scope_builder(UiBuilder::new().max_rect(inner), |ui| {
+        ScrollArea::vertical().id_salt("speak-text").auto_shrink(false).show(ui, |ui| {
+            let field = TextEdit::multiline(text)
+                .frame(Frame::NONE)
+                .hint_text("Type what is to be spoken")
+                .desired_width(f32::INFINITY)
+                .min_size(inner.size());
+            ui.add(field).accessible_name("Text");
+        });
+    });
+}
+
 fn speak_button(
     ui: &mut Ui,
     state: &SpeakState,
     commands: &[PageCommand],
-    height: f32,
     is_first_frame: bool,
     requests: &mut Vec<Request>,
 ) {
-    let size = vec2(SPEAK_WIDTH, height);
     let (id, button) = if state.speaking.is_some() {
-        (commands::STOP, Button::new("Stop").min_size(size))
+        (commands::STOP, Button::new("Stop"))
+    } else if state.blocked.is_none() {
+        (commands::SPEAK, theme::primary_button("Speak", ui.visuals()))
     } else {
-        let accent = theme::color(Hue::Accent, ui.visuals());
-        let text = RichText::new("Speak").strong().color(ui.visuals().extreme_bg_color);
-        let speak = Button::new(text).min_size(size);
-        let is_enabled = state.blocked.is_none();
-        (
-            commands::SPEAK,
-            if is_enabled { speak.fill(accent) } else { Button::new("Speak").min_size(size) },
-        )
+        (commands::SPEAK, Button::new("Speak"))
     };
     let Some(response) = command_button(ui, commands, id, button) else { return };
     if is_first_frame {
         response.request_focus();
     }
     if response.clicked() {
+        // The next thing one wants of the keyboard is to play and pause.
+        response.surrender_focus();
         requests.push(Request::Run(id));
     }
 }

@@ -3,13 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::take::{Phase, Take, TakeId};
+use super::{
+    page::SpeakPage,
+    take::{Phase, Take, TakeId},
+};
 use crate::{
     domain::{
         Alignment, MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, Prosody, ProsodyControls,
         SpeechTiming, VocoderChoice, Word,
     },
     engine::{SpeakEvent, SpeakRequest, SpokenSentence},
+    settings::Settings,
     ui::widgets::mel_view_scale::MelScale,
 };
 
@@ -66,6 +70,15 @@ pub fn take(duration_secs: f64) -> Take {
     });
     take.first_audio = Some(Duration::from_millis(85));
     take
+}
+
+/// A page that shows such a take: what a frame of the page costs is measured on it.
+pub fn page(duration_secs: f64) -> SpeakPage {
+    let mut page = SpeakPage::new(&Settings::default());
+    let mut take = take(duration_secs);
+    take.id = page.state.fresh_id();
+    page.state.add(take);
+    page
 }
 
 /// What an engine would send while it speaks for about `duration_secs`.

@@ -125,9 +125,14 @@ impl ExportDialog {
         pressed
     }
 
-    /// Where to, as it stands in the field.
+    /// Where to, as it stands in the field; `~` is the user's own folder.
     pub fn target(&self) -> PathBuf {
-        PathBuf::from(self.path.trim())
+        let path = self.path.trim();
+        let home = || Some(directories::UserDirs::new()?.home_dir().to_owned());
+        match path.strip_prefix("~/").zip(home()) {
+            Some((rest, home)) => home.join(rest),
+            None => PathBuf::from(path),
+        }
     }
 }
 

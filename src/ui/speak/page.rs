@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, Button, CentralPanel, Panel, RichText, Ui, vec2};
+use eframe::egui::{
+    self, Align2, Button, CentralPanel, Frame, Id, LayerId, Margin, Order, Panel, TextStyle, Ui,
+};
 
 use super::{
     commands::{self, commands, toggle_lane},
@@ -30,6 +32,7 @@ use crate::{
     ui::{
         Action, Activity, Context, Page, PageCommand, Toast,
         theme::{self, Hue},
+        widgets::empty_state_ui,
     },
 };
 
@@ -326,8 +329,19 @@ impl SpeakPage {
         }
     }
 
-    /// Reads what was dropped on the window while this page is shown.
+    /// Reads what is dropped on the window while this page is shown, and says before that it may be.
     fn drops(&self, ui: &Ui) {
+        if ui.input(|input| !input.raw.hovered_files.is_empty()) {
+            let words = "Drop a WAV that Formant wrote to get its take back";
+            let layer = LayerId::new(Order::Foreground, Id::unique("speak-drop"));
+            let painter = ui.ctx().layer_painter(layer);
+            let area = ui.max_rect();
+            let shade = theme::color(Hue::Page, ui.visuals()).gamma_multiply(0.85);
+            painter.rect_filled(area, 0.0, shade);
+            let font = TextStyle::Heading.resolve(ui.style());
+            let ink = theme::color(Hue::Text, ui.visuals());
+            painter.text(area.center(), Align2::CENTER_CENTER, words, font, ink);
+        }
         for file in ui.input(|input| input.raw.dropped_files.clone()) {
             self.files.read(ui.ctx(), file.path().to_owned());
         }
@@ -340,10 +354,6 @@ impl SpeakPage {
         commands: &[PageCommand],
         requests: &mut Vec<Request>,
     ) {
-        if let Some(problem) = ctx.player.problem() {
-            let warn = theme::color(Hue::Warn, ui.visuals());
-            ui.label(RichText::new(problem).color(warn));
-        }
         if self.state.selected_take().is_none_or(Take::is_empty) {
             empty_ui(ui, &self.state, ctx, requests);
             return;
@@ -386,19 +396,26 @@ impl Page for SpeakPage {
         self.drops(ui);
         let commands = self.commands();
         let mut requests = Vec::new();
-        Panel::top("speak-composer").resizable(true).default_size(142.0).min_size(118.0).show(
-            ui,
-            |ui| {
+        let gap = theme::GAP as i8;
+        let below = Frame::NONE.inner_margin(Margin { bottom: gap, ..Margin::ZERO });
+        Panel::top("speak-composer")
+            .resizable(true)
+            .default_size(140.0)
+            .min_size(128.0)
+            .frame(below)
+            .show(ui, |ui| {
                 let state = &mut self.state;
                 composer_ui(ui, state, ctx.models, &commands, is_first_frame, &mut requests);
-            },
-        );
+            });
+        let beside = Frame::NONE.inner_margin(Margin { left: gap, top: gap, ..Margin::ZERO });
         Panel::right("speak-takes")
             .resizable(true)
             .default_size(270.0)
             .min_size(200.0)
+            .frame(beside)
             .show(ui, |ui| takes_ui(ui, &mut self.state, &commands, &mut requests));
-        CentralPanel::default_margins().show(ui, |ui| {
+        let centre = Frame::NONE.inner_margin(Margin { right: gap, top: gap, ..Margin::ZERO });
+        CentralPanel::no_frame().frame(centre).show(ui, |ui| {
             self.centre_ui(ui, ctx, &commands, &mut requests);
         });
         self.export_ui(ui);
@@ -528,29 +545,26 @@ impl Page for SpeakPage {
 
 /// What stands in the centre while there is nothing to see: what to do.
 fn empty_ui(ui: &mut Ui, state: &SpeakState, ctx: &mut Context<'_>, requests: &mut Vec<Request>) {
-    ui.vertical_centered(|ui| {
-        ui.add_space(ui.available_height() * 0.35);
-        if state.speaking.is_some() {
-            ui.label("Speaking: the first sentence is on its way.");
-        } else if !has_voice(ctx.models) {
-            ui.label(RichText::new("No voice is here").heading());
-            ui.label("Formant speaks with the models in its models folder.");
-            ui.add_space(8.0);
-            if ui.add(Button::new("Open Models").min_size(vec2(120.0, 28.0))).clicked() {
-                ctx.actions.push(Action::Show("Models"));
-            }
-        } else {
-            ui.label(RichText::new("Nothing is spoken yet").heading());
-            ui.label("Waveform, mel, phonemes, pitch and energy of a take are shown here.");
-            ui.add_space(8.0);
-            let speak = Button::new("Speak the text above").min_size(vec2(120.0, 28.0));
-            let speak = ui.add_enabled(state.blocked.is_none(), speak);
+    if state.speaking.is_some() {
+        empty_state_ui(ui, "Speaking", "The first sentence is on its way.", |_| ());
+    } else if has_voice(ctx.models) {
+        let words = "Waveform, mel, phonemes, pitch and energy of a take are shown here.";
+        empty_state_ui(ui, "Nothing is spoken yet", words, |ui| {
+            let speak =
+                ui.add_enabled(state.blocked.is_none(), Button::new("Speak the text above"));
             let speak = speak.on_disabled_hover_text(state.blocked.unwrap_or_default());
             if speak.clicked() {
                 requests.push(Request::Run(commands::SPEAK));
             }
-        }
-    });
+        });
+    } else {
+        let words = "Formant speaks with the voices in its models folder, and none is there.";
+        empty_state_ui(ui, "No voice is here", words, |ui| {
+            if ui.button("Open Models").clicked() {
+                ctx.actions.push(Action::Show("Models"));
+            }
+        });
+    }
 }
 
 /// What is known of a take's making before the engine tells: for one that is stopped half-way.

@@ -137,7 +137,8 @@ impl Playing {
     pub fn next(&self, state: &SpeakState, player: &mut Player) -> Option<Self> {
         let take = state.takes.iter().find(|take| take.id == self.take)?;
         let is_growing = state.speaking.as_ref().is_some_and(|speaking| speaking.take == take.id);
-        if is_growing || state.selected != Some(take.id) {
+        // A device that fails at once would be asked again in every frame.
+        if is_growing || state.selected != Some(take.id) || player.problem().is_some() {
             return None;
         }
         let plan = Plan::again(state, take)?;

@@ -1,8 +1,8 @@
 //! The panels of the selected take over one time base, and what the pointer does on them.
 
 use eframe::egui::{
-    Context, CursorIcon, Id, Key, PointerButton, Pos2, Rangef, Rect, Response, Role, Sense, Ui,
-    WidgetInfo, pos2,
+    Align2, Context, CursorIcon, Id, Key, PointerButton, Pos2, Rangef, Rect, Response, Role, Sense,
+    Ui, WidgetInfo, pos2,
 };
 
 use super::{
@@ -268,6 +268,11 @@ impl Stage {
                 let color = hue(Hue::Wave);
                 self.waveform.paint(painter, plot, time, &take.waveform, color, ink);
             }
+            Lane::Mel if take.pieces.is_empty() => {
+                let words = "No mel is kept in a WAV; speak with its settings to see it";
+                let font = ink.small.clone();
+                painter.text(plot.center(), Align2::CENTER_CENTER, words, font, ink.muted);
+            }
             Lane::Mel => {
                 self.mel.paint(painter, plot, time, state.view.bands);
                 if let Some(piece) = take.pieces.first() {
@@ -282,8 +287,13 @@ impl Stage {
                 let tier = if words { &take.words } else { &take.phonemes };
                 paint_tier(painter, plot, time, tier, marked, ink);
                 let at = pos2(plot.left() - 6.0, plot.center().y);
-                let anchor = eframe::egui::Align2::RIGHT_CENTER;
-                painter.text(at, anchor, placed.lane.title(), ink.small.clone(), ink.muted);
+                painter.text(
+                    at,
+                    Align2::RIGHT_CENTER,
+                    placed.lane.title(),
+                    ink.small.clone(),
+                    ink.muted,
+                );
             }
             Lane::Alignment => {
                 paint_alignment(painter, plot, time, &take.phonemes, ink.accent, ink);

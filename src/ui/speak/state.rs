@@ -144,8 +144,7 @@ impl SpeakState {
         let id = self.fresh_id();
         let mut take = Take::new(id, Some(request));
         take.record = Some(record);
-        self.takes.push(take);
-        self.select(id);
+        self.add(take);
         self.speaking = Some(Speaking { take: id, since: now, progress: None });
         id
     }
@@ -165,12 +164,19 @@ impl SpeakState {
         take.waveform = waveform.into();
         take.record = record;
         take.phase = Phase::Restored;
-        self.takes.push(take);
-        self.select(id);
+        self.add(take);
         self.use_settings(id);
     }
 
-    fn fresh_id(&mut self) -> TakeId {
+    /// Puts a take at the end of the list and shows it.
+    pub(super) fn add(&mut self, take: Take) {
+        let id = take.id;
+        self.takes.push(take);
+        self.select(id);
+    }
+
+    /// An id that no take has or had.
+    pub(super) fn fresh_id(&mut self) -> TakeId {
         let id = TakeId(self.next_id);
         self.next_id += 1;
         id

@@ -23,8 +23,11 @@ const ROW_HEIGHT: f32 = 54.0;
 /// Width of the mark of the selected take.
 const MARK: f32 = 3.0;
 
-/// Letters of the selected take's text that are shown.
-const TEXT_LINES: f32 = 54.0;
+/// Height of the selected take's text; a longer one scrolls.
+const TEXT_HEIGHT: f32 = 48.0;
+
+/// Height of a row of figures.
+const FIGURE_HEIGHT: f32 = 17.0;
 
 /// Draws the list and the selected take; what was pressed goes to `requests`.
 pub fn takes_ui(
@@ -34,7 +37,7 @@ pub fn takes_ui(
     requests: &mut Vec<Request>,
 ) {
     if state.selected_take().is_some() {
-        Panel::bottom("speak-take").resizable(true).default_size(292.0).min_size(120.0).show(
+        Panel::bottom("speak-take").resizable(true).default_size(280.0).min_size(120.0).show(
             ui,
             |ui| {
                 ScrollArea::vertical().id_salt("speak-take-scroll").auto_shrink(false).show(
@@ -47,7 +50,7 @@ pub fn takes_ui(
         );
     }
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Takes").strong());
+        theme::section(ui, "Takes");
         if let Some((_, take)) = state.removed.last() {
             let label = format!("Undo delete of {}", take.name);
             if ui.add(Button::new(label).small().truncate()).clicked() {
@@ -56,13 +59,9 @@ pub fn takes_ui(
         }
     });
     if state.takes.is_empty() {
-        let muted = theme::color(Hue::Muted, ui.visuals());
-        ui.label(
-            RichText::new(
-                "Each press of Speak makes a take. Drop a WAV that Formant wrote to get its take back.",
-            )
-            .color(muted),
-        );
+        let words =
+            "Each press of Speak makes a take. Drop a WAV that Formant wrote to get its take back.";
+        ui.label(theme::muted(words, ui.visuals()));
         return;
     }
     list_ui(ui, state);
@@ -99,7 +98,7 @@ fn row_ui(ui: &mut Ui, take: &Take, selected: Option<TakeId>) -> Response {
         WidgetInfo::selected(Role::Button, true, is_selected, label)
     });
     let visuals = ui.visuals();
-    let ink = [visuals.strong_text_color(), theme::color(Hue::Muted, visuals)];
+    let ink = [Hue::Text, Hue::Muted].map(|hue| theme::color(hue, visuals));
     let body = TextStyle::Body.resolve(ui.style());
     let small = TextStyle::Small.resolve(ui.style());
     if is_selected || response.hovered() {
@@ -144,7 +143,7 @@ fn facts(take: &Take) -> String {
         facts.push(format!("RTF {rtf:.3}"));
     }
     if let Some(first_audio) = take.first_audio {
-        facts.push(format!("{} ms", first_audio.as_millis()));
+        facts.push(format!("first {} ms", first_audio.as_millis()));
     }
     facts.join(" · ")
 }
@@ -163,9 +162,11 @@ fn details_ui(
         ui.add(name).labelled_by(label.id);
     });
     if let Some(request) = &take.request {
-        ScrollArea::vertical().id_salt("speak-take-text").max_height(TEXT_LINES).show(ui, |ui| {
+        ScrollArea::vertical().id_salt("speak-take-text").max_height(TEXT_HEIGHT).show(ui, |ui| {
             ui.label(RichText::new(&request.text).small());
         });
+        let made_by = format!("{}, {}", request.voice, request.vocoder.label());
+        ui.label(theme::caption(made_by, ui.visuals())).on_hover_text("Voice and vocoder");
     }
     figures_ui(ui, take);
     ui.horizontal_wrapped(|ui| {
@@ -173,7 +174,7 @@ fn details_ui(
             (commands::PLAY, "Replay"),
             (commands::USE_SETTINGS, "Use these settings"),
             (commands::EXPORT_WAV, "Export WAV…"),
-            (commands::EXPORT_MEL, "Export mel PNG…"),
+            (commands::EXPORT_MEL, "Export PNG…"),
             (commands::COPY_PHONEMES, "Copy phonemes"),
             (commands::DELETE, "Delete"),
         ] {
@@ -190,11 +191,11 @@ fn details_ui(
 }
 
 fn figures_ui(ui: &mut Ui, take: &Take) {
-    Grid::new("speak-take-figures").num_columns(4).spacing(vec2(10.0, 2.0)).show(ui, |ui| {
+    let grid = Grid::new("speak-take-figures").num_columns(4).spacing(vec2(10.0, 2.0));
+    grid.min_row_height(FIGURE_HEIGHT).show(ui, |ui| {
         let mut column = 0;
         let mut figure = |ui: &mut Ui, name: &str, value: String, hint: &str| {
-            let muted = theme::color(Hue::Muted, ui.visuals());
-            ui.label(RichText::new(name).small().color(muted)).on_hover_text(hint);
+            ui.label(theme::caption(name, ui.visuals())).on_hover_text(hint);
             ui.label(RichText::new(value).small()).on_hover_text(hint);
             column += 1;
             if column % 2 == 0 {
@@ -227,8 +228,6 @@ fn figures_ui(ui: &mut Ui, take: &Take) {
             "Symbols, pauses and marks included",
         );
         let Some(request) = &take.request else { return };
-        figure(ui, "Voice", request.voice.clone(), "Id of the voice");
-        figure(ui, "Vocoder", request.vocoder.label().to_owned(), "What made sound of the mel");
         let controls = &request.controls;
         figure(ui, "Pace", format!("{:.2} ×", controls.pace), "Factor on the speaking rate");
         figure(ui, "Pitch", format!("{:.2} ×", controls.pitch), "Factor on the predicted pitch");

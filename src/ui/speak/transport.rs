@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Shares of the read-out's width, field by field: wide enough that nothing moves as values change.
-const FIELD_SHARES: [f32; 8] = [12.0, 11.0, 16.0, 24.0, 13.0, 12.0, 14.0, 16.0];
+const FIELD_SHARES: [f32; 8] = [80.0, 62.0, 94.0, 142.0, 72.0, 66.0, 82.0, 80.0];
 
 /// A button for a command: its tooltip tells name and keys, or why it cannot be done now.
 pub fn command_button(
@@ -87,7 +87,7 @@ pub fn readout_ui(ui: &mut Ui, rect: Rect, readout: &Readout<'_>) {
     ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
         let font = TextStyle::Small.resolve(ui.style());
         let muted = theme::color(Hue::Muted, ui.visuals());
-        let text = ui.visuals().text_color();
+        let text = theme::color(Hue::Text, ui.visuals());
         let total: f32 = FIELD_SHARES.iter().sum();
         let mut left = rect.left();
         for ((name, value), share) in readout.fields().into_iter().zip(FIELD_SHARES) {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, Color32, CornerRadius, Galley, Mesh, Painter, Rangef, Rect, Shape, Stroke, pos2, vec2,
+    Color32, CornerRadius, Galley, Mesh, Painter, Rangef, Rect, Shape, Stroke, pos2, vec2,
 };
 
 use super::{
     time_axis::TimeAxis,
-    time_axis_paint::{Ink, Side, paint_y_tick},
+    time_axis_paint::{Ink, Side, Y_LABEL_HEIGHT, paint_y_tick},
 };
 
 /// Narrower stretches have no label.
@@ -16,9 +16,6 @@ const MIN_LABEL_WIDTH: f32 = 7.0;
 
 /// Nearer boundaries are drawn as one.
 const MIN_BOUNDARY_GAP: f32 = 3.0;
-
-/// A row lower than this has no label.
-const MIN_ROW_HEIGHT: f32 = 9.0;
 
 /// A labelled stretch of time.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,13 +107,7 @@ fn paint_label(painter: &Painter, rect: Rect, interval: &Interval, ink: &Ink) {
     let fitting = if galley.size().x <= room {
         Some(galley)
     } else {
-        let bare = label.trim_end_matches(|c: char| c.is_ascii_digit());
-        let shorter = elided(label, galley.size().x, room);
-        [bare, shorter.as_str()]
-            .into_iter()
-            .filter(|text| !text.is_empty() && *text != label)
-            .map(lay)
-            .find(|galley| galley.size().x <= room)
+        shorter(label, galley.size().x, room).map(|text| lay(&text)).find(|it| it.size().x <= room)
     };
     let Some(galley) = fitting else { return };
     paint_centred(painter, rect, &galley, color);
@@ -132,14 +123,17 @@ fn paint_centred(painter: &Painter, rect: Rect, galley: &Arc<Galley>, color: Col
     painter.galley(rect.center() - galley.size() / 2.0, Arc::clone(galley), color);
 }
 
-/// As many letters as fit by the label's mean width, and an ellipsis; empty below two letters.
-fn elided(label: &str, width: f32, room: f32) -> String {
+/// Shorter forms of a label of that width, the longest first: without its stress, then fewer and
+/// fewer letters and an ellipsis.
+fn shorter(label: &str, width: f32, room: f32) -> impl Iterator<Item = String> {
+    let bare = label.trim_end_matches(|c: char| c.is_ascii_digit());
+    let bare = (bare.len() < label.len() && !bare.is_empty()).then(|| bare.to_owned());
+    // A guess by the mean width of a letter, so that few forms are laid out.
     let n_chars = label.chars().count();
-    let fitting = (room / width * n_chars as f32) as usize;
-    if fitting < 3 || fitting >= n_chars {
-        return String::new();
-    }
-    label.chars().take(fitting - 1).chain(std::iter::once('…')).collect()
+    let longest = ((room / width * n_chars as f32).ceil() as usize).min(n_chars - 1);
+    let cuts = (2..=longest).rev().filter(move |_| n_chars > 3);
+    let cut = move |n| label.chars().take(n).chain(std::iter::once('…')).collect();
+    bare.into_iter().chain(cuts.map(cut))
 }
 
 /// Paints phoneme over time, a row for each phoneme that is seen, the first at the bottom.
@@ -151,7 +145,7 @@ pub fn paint_alignment(
     color: Color32,
     ink: &Ink,
 ) {
-    let (first, seen) = visible(phonemes, axis);
+    let (_, seen) = visible(phonemes, axis);
     let rows: Vec<&Interval> =
         seen.iter().filter(|phoneme| phoneme.end_secs > phoneme.start_secs).collect();
     if rows.is_empty() {
@@ -167,15 +161,10 @@ pub fn paint_alignment(
         mesh.add_colored_rect(rect, color.gamma_multiply(strength));
     }
     painter.add(Shape::mesh(mesh));
-    let every = (MIN_ROW_HEIGHT * 1.3 / height).ceil().max(1.0) as usize;
+    let every = (Y_LABEL_HEIGHT / height).ceil().max(1.0) as usize;
     for (row, phoneme) in rows.iter().enumerate().step_by(every) {
         let y = plot.bottom() - (row as f32 + 0.5) * height;
         paint_y_tick(painter, plot, Side::Left, y, &phoneme.label, ink);
-    }
-    for (row, at) in [(0, Align2::LEFT_BOTTOM), (rows.len() - 1, Align2::LEFT_TOP)] {
-        let y = if row == 0 { plot.bottom() } else { plot.top() };
-        let label = format!("{}", first + row);
-        painter.text(pos2(plot.right() + 4.0, y), at, label, ink.small.clone(), ink.muted);
     }
 }
 
@@ -203,8 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_cut_only_where_letters_are_left() {
-        assert_eq!(elided("extraordinary", 90.0, 45.0), "extra…");
-        assert_eq!(elided("of", 12.0, 8.0), "");
+    fn a_label_loses_its_stress_first_and_then_letters() {
+        assert_eq!(shorter("AH0", 20.0, 15.0).collect::<Vec<_>>(), ["AH"]);
+        let forms: Vec<String> = shorter("smooth", 60.0, 38.0).collect();
+        assert_eq!(forms, ["smoo…", "smo…", "sm…"]);
+        assert_eq!(shorter("of", 12.0, 8.0).count(), 0);
     }
 }

@@ -121,7 +121,7 @@ pub fn paint_color_bar(painter: &Painter, bar: Rect, colors: &Colors, unit: Leve
         LevelUnit::Ln => LEVELS_LN,
         LevelUnit::Db => TimeAxis { start: db(LEVELS_LN.start), end: db(LEVELS_LN.end) },
     };
-    let ticks = Ticks::new(levels.start, levels.end, ((bar.height() / 24.0) as usize).max(2));
+    let ticks = Ticks::new(levels.start, levels.end, ((bar.height() / 19.0) as usize).max(2));
     let mut last = Rangef::NOTHING;
     for value in ticks.values() {
         let y = levels.to_screen(value, upwards(bar));
@@ -132,6 +132,8 @@ pub fn paint_color_bar(painter: &Painter, bar: Rect, colors: &Colors, unit: Leve
     }
     let at = pos2(bar.left(), bar.top() - 1.0);
     painter.text(at, Align2::LEFT_BOTTOM, unit.label(), ink.small.clone(), ink.muted);
+    let at = pos2(bar.left() - 4.0, bar.top() - 1.0);
+    painter.text(at, Align2::RIGHT_BOTTOM, "bin", ink.small.clone(), ink.muted);
 }
 
 /// Bands and the frequencies they hear: Slaney's mel scale, linear to 1 kHz, logarithmic above.
@@ -191,11 +193,11 @@ mod tests {
 
     #[test]
     fn bands_are_where_librosa_has_them() {
-        // librosa.mel_frequencies(82, fmin=0, fmax=8000)[[1, 40, 80]]
+        // By the formula of librosa.mel_frequencies(82, fmin=0, fmax=8000), at 1, 40 and 80.
         let scale = MelScale::new(&MelConfig::default());
-        for (band, hz) in [(0.0, 37.24), (39.0, 1_545.0), (79.0, 7_706.0)] {
+        for (band, hz) in [(0.0, 37.239), (39.0, 1656.787), (79.0, 7698.593)] {
             let found = scale.hz(band + 0.5);
-            assert!((found - hz).abs() / hz < 0.01, "band {band} is at {found} Hz, not {hz}");
+            assert!((found - hz).abs() < 0.001, "band {band} is at {found} Hz, not {hz}");
         }
     }
 

@@ -1,11 +1,14 @@
 //! Pitch and energy over time: what was measured as a curve, what was predicted as steps.
 
-use eframe::egui::{Color32, Painter, Pos2, Rangef, Rect, Shape, Stroke, pos2};
+use eframe::egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, pos2};
 
 use super::{
     time_axis::{Ticks, TimeAxis},
     time_axis_paint::{Ink, paint_y_axis, upwards},
 };
+
+/// Height of a predicted value's bar.
+const BAR_HEIGHT: f32 = 5.0;
 
 /// A value per frame, from a time on; zero where there is none.
 #[derive(Debug, Clone, Copy)]
@@ -77,20 +80,23 @@ impl CurveView {
     }
 }
 
-/// Predictions: a broad pale bar each, so that they differ from the curve by more than colour.
+/// Predictions: a broad pale bar each, so that they differ from the curve by more than colour. One
+/// mesh for all, since minutes of speech have thousands.
 fn draw_steps(key: &Key, steps: &[Step], shapes: &mut Vec<Shape>) {
     let first = steps.partition_point(|step| step.end_secs <= key.axis.start);
-    let stroke = Stroke::new(5.0, key.color.gamma_multiply(0.35));
+    let color = key.color.gamma_multiply(0.35);
+    let mut mesh = Mesh::default();
     for step in steps[first..].iter().take_while(|step| step.start_secs < key.axis.end) {
         if step.value > 0.0 {
-            let x = Rangef::new(
-                key.axis.to_screen(step.start_secs, key.plot.x_range()),
-                key.axis.to_screen(step.end_secs, key.plot.x_range()),
-            );
+            let left = key.axis.to_screen(step.start_secs, key.plot.x_range());
+            let right = key.axis.to_screen(step.end_secs, key.plot.x_range());
             let y = key.values.to_screen(f64::from(step.value), upwards(key.plot));
-            shapes.push(Shape::hline(x, y, stroke));
+            let half = BAR_HEIGHT / 2.0;
+            let bar = Rect::from_min_max(pos2(left, y - half), pos2(right, y + half));
+            mesh.add_colored_rect(bar, color);
         }
     }
+    shapes.push(Shape::mesh(mesh));
 }
 
 /// The measured curve, with a gap where there is no value; one point to a pixel at most.

@@ -9,10 +9,10 @@ use super::time_axis::{Ticks, TimeAxis};
 use crate::ui::theme::{self, Hue};
 
 /// Room for a y axis at the left of each panel.
-pub const LEFT_GUTTER: f32 = 58.0;
+pub const LEFT_GUTTER: f32 = 66.0;
 
 /// Room for a second y axis and a colour bar at the right of each panel.
-pub const RIGHT_GUTTER: f32 = 82.0;
+pub const RIGHT_GUTTER: f32 = 76.0;
 
 /// Height of the time ruler below the panels: ticks, numbers and the title.
 pub const RULER_HEIGHT: f32 = 34.0;
@@ -24,7 +24,7 @@ const TICK: f32 = 4.0;
 const TIME_LABEL_WIDTH: f32 = 64.0;
 
 /// Room that a number needs on a y axis.
-const Y_LABEL_HEIGHT: f32 = 15.0;
+pub const Y_LABEL_HEIGHT: f32 = 15.0;
 
 /// Colours and type of axes in the look that is on, fetched once a frame.
 #[derive(Debug, Clone)]
@@ -54,13 +54,13 @@ impl Ink {
     pub fn of(ui: &Ui) -> Self {
         let visuals = ui.visuals();
         Self {
-            text: visuals.text_color(),
+            text: theme::color(Hue::Text, visuals),
             muted: theme::color(Hue::Muted, visuals),
             line: theme::color(Hue::Line, visuals),
-            ground: visuals.extreme_bg_color,
+            ground: theme::color(Hue::Field, visuals),
             accent: theme::color(Hue::Accent, visuals),
             playhead: theme::color(Hue::Playhead, visuals),
-            playhead_edge: visuals.extreme_bg_color,
+            playhead_edge: theme::color(Hue::Field, visuals),
             small: TextStyle::Small.resolve(ui.style()),
             body: TextStyle::Body.resolve(ui.style()),
         }
@@ -120,10 +120,7 @@ pub fn paint_y_tick(painter: &Painter, plot: Rect, side: Side, y: f32, label: &s
 
 /// Paints a linear y axis with round numbers, and faint lines across the plot.
 pub fn paint_y_axis(painter: &Painter, plot: Rect, values: TimeAxis, ink: &Ink) {
-    let max_ticks = (plot.height() / (1.6 * Y_LABEL_HEIGHT)) as usize;
-    if max_ticks == 0 {
-        return;
-    }
+    let max_ticks = ((plot.height() / (1.25 * Y_LABEL_HEIGHT)) as usize).max(2);
     let ticks = Ticks::new(values.start, values.end, max_ticks);
     for value in ticks.values() {
         let y = values.to_screen(value, upwards(plot));
@@ -162,7 +159,7 @@ pub fn paint_selection(painter: &Painter, plot: Rect, x: Rangef, ink: &Ink) {
         return;
     }
     let rect = Rect::from_x_y_ranges(x, plot.y_range());
-    painter.rect_filled(rect, CornerRadius::ZERO, ink.accent.gamma_multiply(0.22));
+    painter.rect_filled(rect, CornerRadius::ZERO, ink.accent.gamma_multiply(0.15));
     for edge in [x.min, x.max] {
         painter.vline(edge, plot.y_range(), Stroke::new(1.0, ink.accent));
     }
