@@ -74,7 +74,7 @@ pub fn load_hifigan(folder: &Path) -> Result<HifiGan, Error> {
     };
     let config = GeneratorConfig {
         upsample_rates: description.table.upsample_rates,
-        resblock_dilations: description.table.resblock_dilations,
+        resblock_dilations: description.table.resblock_dilation_sizes,
         padding,
     };
     HifiGan::new(&Weights::read(&description.weights)?, &config, description.mel)
@@ -103,7 +103,7 @@ struct FastSpeech2Table {
 #[serde(default)]
 struct HifiGanTable {
     upsample_rates: Option<Vec<usize>>,
-    resblock_dilations: Option<Vec<Vec<usize>>>,
+    resblock_dilation_sizes: Option<Vec<Vec<usize>>>,
 }
 
 /// The keys that both kinds share.

@@ -24,6 +24,9 @@ const REGNAL: [&str; 36] = [
     "otto", "wilhelm", "rudolf", "ferdinand", "leopold", "albert", "margaret",
 ];
 
+/// Characters of the longest abbreviation with stops between its letters.
+const LONGEST_DOTTED: usize = 16;
+
 /// The text with numbers, abbreviations and symbols spelled out.
 pub fn normalize(text: &str) -> String {
     let folded = fold(text);
@@ -266,7 +269,8 @@ fn dotted_len(text: &str) -> Option<usize> {
     }
     let bytes = text.as_bytes();
     let mut len = 0;
-    while bytes.get(len).is_some_and(u8::is_ascii_alphabetic) && bytes.get(len + 1) == Some(&b'.') {
+    let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+    while len <= LONGEST_DOTTED && is_letter(len) && bytes.get(len + 1) == Some(&b'.') {
         len += 2;
     }
     let goes_on = bytes.get(len).is_some_and(u8::is_ascii_alphanumeric);
