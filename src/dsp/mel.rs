@@ -87,7 +87,9 @@ impl MelFilterBank {
     pub fn apply_transposed(&self, bands: &[f32], magnitudes: &mut [f32]) {
         magnitudes.fill(0.0);
         for (&band, filter) in bands.iter().zip(&self.filters) {
-            for (magnitude, weight) in magnitudes[filter.first_bin..].iter_mut().zip(&filter.weights) {
+            for (magnitude, weight) in
+                magnitudes[filter.first_bin..].iter_mut().zip(&filter.weights)
+            {
                 *magnitude += weight * band;
             }
         }
@@ -97,7 +99,9 @@ impl MelFilterBank {
 /// The mel spectrogram of a sound: `ln(max(bands, 1e-5))`.
 pub fn mel_spectrogram(samples: &[f32], config: &MelConfig) -> MelSpectrogram {
     let mut frames = linear_mel(samples, config);
-    frames.iter_mut().for_each(|value| *value = value.max(FLOOR).ln());
+    for value in &mut frames {
+        *value = value.max(FLOOR).ln();
+    }
     MelSpectrogram { frames, config: config.clone() }
 }
 

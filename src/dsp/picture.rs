@@ -39,8 +39,9 @@ impl ColorMap {
             Self::Viridis => &VIRIDIS,
             Self::Grey => &[0x00_0000, 0xff_ffff],
         };
-        // `max` before `min`, so that what is not a number is dark.
-        let at = loudness.max(0.0).min(1.0) * (points.len() - 1) as f32;
+        // What is not a number is dark.
+        let loudness = if loudness.is_nan() { 0.0 } else { loudness.clamp(0.0, 1.0) };
+        let at = loudness * (points.len() - 1) as f32;
         let below = (at as usize).min(points.len() - 2);
         let share = at - below as f32;
         [16, 8, 0].map(|shift| {
@@ -52,12 +53,12 @@ impl ColorMap {
 }
 
 const MAGMA: [u32; 10] = [
-    0x00_0004, 0x18_0f3d, 0x44_0f76, 0x72_1f81, 0x9e_2f7f, 0xcd_4071, 0xf1_605d, 0xfd_9668, 0xfe_ca8d,
-    0xfc_fdbf,
+    0x00_0004, 0x18_0f3d, 0x44_0f76, 0x72_1f81, 0x9e_2f7f, 0xcd_4071, 0xf1_605d, 0xfd_9668,
+    0xfe_ca8d, 0xfc_fdbf,
 ];
 const VIRIDIS: [u32; 10] = [
-    0x44_0154, 0x48_2878, 0x3e_4a89, 0x31_688e, 0x26_828e, 0x1f_9e89, 0x35_b779, 0x6e_ce58, 0xb5_de2b,
-    0xfd_e725,
+    0x44_0154, 0x48_2878, 0x3e_4a89, 0x31_688e, 0x26_828e, 0x1f_9e89, 0x35_b779, 0x6e_ce58,
+    0xb5_de2b, 0xfd_e725,
 ];
 
 /// Pixels, four bytes each (red, green, blue, opaque), from the top left.
@@ -96,8 +97,7 @@ mod tests {
         let mel = MelSpectrogram { frames, config: MelConfig::default() };
         let picture = mel_picture(&mel, ColorMap::Grey);
         assert_eq!((picture.width, picture.height), (3, 80));
-        let bright: Vec<_> =
-            (0..240).filter(|pixel| picture.rgba[pixel * 4] == 0xff).collect();
+        let bright: Vec<_> = (0..240).filter(|pixel| picture.rgba[pixel * 4] == 0xff).collect();
         assert_eq!(bright, [79 * 3 + 1]);
         assert!(picture.rgba.iter().skip(3).step_by(4).all(|&alpha| alpha == 0xff));
     }

@@ -111,7 +111,9 @@ impl PeriodFinder {
             let mut padded = self.forward.make_input_vec();
             padded[..samples.len()].copy_from_slice(samples);
             let mut bins = self.forward.make_output_vec();
-            self.forward.process(&mut padded, &mut bins).expect("the buffers were made by the plan");
+            self.forward
+                .process(&mut padded, &mut bins)
+                .expect("the buffers were made by the plan");
             bins
         };
         let (window, all) = (spectrum(&samples[..self.window]), spectrum(samples));
@@ -126,7 +128,9 @@ impl PeriodFinder {
             .expect("the buffers were made by the plan and the ends are real");
         let scale = 1.0 / correlation.len() as f32;
         correlation.truncate(self.tau_max);
-        correlation.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut correlation {
+            *value *= scale;
+        }
         correlation
     }
 }
@@ -156,7 +160,8 @@ mod tests {
         (0..(secs * RATE as f32) as usize)
             .map(|at| {
                 phase += f0(at as f32 / RATE as f32) / RATE as f32;
-                let partial = |k: usize| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32;
+                let partial =
+                    |k: usize| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32;
                 (1..12).map(partial).sum::<f32>() * 0.2
             })
             .collect()
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn silence_and_noise_have_no_pitch() {
-        assert!(pitch_track(&[0.0; 8192], RATE, 256).iter().all(|&f0| f0 == 0.0));
+        assert!(pitch_track(&vec![0.0; 8192], RATE, 256).iter().all(|&f0| f0 == 0.0));
         let mut state = 1_u32;
         let noise: Vec<f32> = (0..22_050)
             .map(|_| {

@@ -45,7 +45,8 @@ impl SelfAttention {
             let queries = projected.rows(first..first + d_head);
             let keys = projected.rows(d_model + first..d_model + first + d_head);
             let values = projected.rows(2 * d_model + first..2 * d_model + first + d_head);
-            let keys = PackedMatrix::new(len, d_head, |at, channel| keys[channel * len + at] * scale);
+            let keys =
+                PackedMatrix::new(len, d_head, |at, channel| keys[channel * len + at] * scale);
             let values = PackedMatrix::new(d_head, len, |channel, at| values[channel * len + at]);
             for start in (0..len).step_by(BLOCK) {
                 let n = BLOCK.min(len - start);

@@ -172,6 +172,9 @@ impl ConvTranspose1d {
     }
 
     /// The transposed convolution of `activation(input)`.
+    ///
+    /// # Panics
+    /// If `input` has other channels than the weight.
     pub fn forward_activated(&self, input: &Features, activation: impl Fn(f32) -> f32) -> Features {
         assert_eq!(input.n_channels, self.n_in(), "a convolution was given the wrong channels");
         if input.len == 0 {
@@ -180,8 +183,12 @@ impl ConvTranspose1d {
         let edge = self.taps - 1;
         let padded = pad(input, edge, edge, Padding::Zero, activation);
         let n_steps = input.len + edge;
-        let source =
-            Source { values: &padded.values, stride: padded.stride, kernel: self.taps, dilation: 1 };
+        let source = Source {
+            values: &padded.values,
+            stride: padded.stride,
+            kernel: self.taps,
+            dilation: 1,
+        };
         let mut phases = vec![0.0; self.matrix.n_out() * n_steps];
         multiply_add(&self.matrix, source, &mut phases, n_steps);
 

@@ -101,6 +101,7 @@ struct MultiplyAdd<'a> {
 impl WithSimd for MultiplyAdd<'_> {
     type Output = ();
 
+    #[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { matrix, source, out, len } = self;
@@ -127,6 +128,7 @@ impl WithSimd for MultiplyAdd<'_> {
 }
 
 /// Sums `PANEL` outputs over `N` vectors of time steps and adds the first `n` steps to `rows`.
+#[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
 #[inline(always)]
 fn tile<S: Simd, const N: usize>(
     simd: S,
@@ -222,13 +224,21 @@ mod tests {
         let stride = row_stride(len + kernel);
         let values = noise(n_in * stride + SLACK, 5);
         let mut whole = vec![0.0; n_out * len];
-        multiply_add(&matrix, Source { values: &values, stride, kernel, dilation: 1 }, &mut whole, len);
+        multiply_add(
+            &matrix,
+            Source { values: &values, stride, kernel, dilation: 1 },
+            &mut whole,
+            len,
+        );
         let (from, n) = (37, 101);
         let mut piece = vec![0.0; n_out * n];
         let source = Source { values: &values[from..], stride, kernel, dilation: 1 };
         multiply_add(&matrix, source, &mut piece, n);
         for row in 0..n_out {
-            assert_eq!(piece[row * n..(row + 1) * n], whole[row * len + from..row * len + from + n]);
+            assert_eq!(
+                piece[row * n..(row + 1) * n],
+                whole[row * len + from..row * len + from + n]
+            );
         }
     }
 }

@@ -19,7 +19,9 @@ pub enum Error {
         n_symbols: usize,
     },
     /// A prosody that belongs to another sentence.
-    #[error("the prosody has {found} values for {expected} phonemes; edit the prosody of this sentence")]
+    #[error(
+        "the prosody has {found} values for {expected} phonemes; edit the prosody of this sentence"
+    )]
     ProsodyLength {
         /// Values given.
         found: usize,
@@ -37,8 +39,10 @@ pub enum Error {
         range: std::ops::RangeInclusive<f32>,
     },
     /// Durations that no sentence has.
-    #[error("the voice wants {n_frames} frames for one sentence, more than {limit}; \
-        its weights are damaged or belong to another architecture")]
+    #[error(
+        "the voice wants {n_frames} frames for one sentence, more than {limit}; \
+        its weights are damaged or belong to another architecture"
+    )]
     TooLong {
         /// What it predicts.
         n_frames: usize,
@@ -46,8 +50,10 @@ pub enum Error {
         limit: usize,
     },
     /// A vocoder that cannot read the voice's mel.
-    #[error("the vocoder expects a mel with {expected}, the voice makes {found}; \
-        choose the vocoder that belongs to the voice, or Griffin-Lim")]
+    #[error(
+        "the vocoder expects a mel with {expected}, the voice makes {found}; \
+        choose the vocoder that belongs to the voice, or Griffin-Lim"
+    )]
     MelMismatch {
         /// What the mel has.
         found: String,

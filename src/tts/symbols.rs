@@ -63,9 +63,8 @@ impl SymbolTable {
 }
 
 /// ARPAbet's vowels, without stress.
-pub const VOWELS: [&str; 15] = [
-    "AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW",
-];
+pub const VOWELS: [&str; 15] =
+    ["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"];
 
 /// ARPAbet's consonants.
 pub const CONSONANTS: [&str; 24] = [
@@ -102,7 +101,10 @@ mod tests {
         assert!(table.has_stress());
         let table = SymbolTable::speechbrain();
         assert_eq!(table.len(), 42);
-        assert_eq!([table.id("AA"), table.id("ZH"), table.id("spn")], [Some(1), Some(39), Some(40)]);
+        assert_eq!(
+            [table.id("AA"), table.id("ZH"), table.id("spn")],
+            [Some(1), Some(39), Some(40)]
+        );
         assert!(!table.has_stress());
     }
 

@@ -9,6 +9,8 @@
 //! Everything is held to 1e-4 (of the value, where that is above one), but for G2P where a folder
 //! brings no weights of its own: the bundled ones are stored in 16 bits.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     collections::HashMap,
     env, fs,
@@ -18,11 +20,12 @@ use std::{
 use candle_core::{DType, Tensor};
 use formant::{
     domain::{MelConfig, MelConvention},
-    dsp::{GriffinLim, MelFilterBank, Phase, Spectrum, Stft, mel_energy, mel_spectrogram},
+    dsp::{Complex, GriffinLim, MelFilterBank, Phase, Spectrum, Stft, mel_energy, mel_spectrogram},
     nn::{Features, Padding, Weights},
     tts::{
-        G2p,
+        AcousticModel, FrontEnd, G2p,
         acoustic::fastspeech2::{Network, frames},
+        load_fastspeech2, load_hifigan,
         vocoder::{Generator, GeneratorConfig},
     },
 };
@@ -32,6 +35,8 @@ use serde_json::Value;
 const TOLERANCE: f32 = 1e-4;
 /// The same where weights were rounded to 16 bits on one side only.
 const HALF_PRECISION_TOLERANCE: f32 = 2e-2;
+/// The same for the bundled vocoder, whose hundred-thousand-fold sums torch adds in another order.
+const BUNDLED_WAVE_TOLERANCE: f32 = 1e-3;
 
 #[test]
 fn golden_fastspeech2() {
@@ -63,7 +68,8 @@ fn check_free_running(fixture: &Fixture, network: &Network, tag: &str) {
     let generated = if tag == "pace" { [1.37, 1.2, 0.8] } else { [1.0; 3] };
     let rate = |name: &str, default| fixture.number(&format!("{tag}.{name}")).unwrap_or(default);
     let pace = rate("pace", generated[0]);
-    let (pitch_rate, energy_rate) = (rate("pitch_rate", generated[1]), rate("energy_rate", generated[2]));
+    let (pitch_rate, energy_rate) =
+        (rate("pitch_rate", generated[1]), rate("energy_rate", generated[2]));
     let name = |what: &str| format!("{tag}.{what}");
 
     let mut hidden = network.encode(&fixture.ids(&name("tokens")));
@@ -77,7 +83,8 @@ fn check_free_running(fixture: &Fixture, network: &Network, tag: &str) {
     let pitch: Vec<f32> = network.pitch(&hidden).iter().map(|pitch| pitch * pitch_rate).collect();
     fixture.check(&name("pitch"), &pitch);
     network.add_pitch(&mut hidden, &pitch);
-    let energy: Vec<f32> = network.energy(&hidden).iter().map(|energy| energy * energy_rate).collect();
+    let energy: Vec<f32> =
+        network.energy(&hidden).iter().map(|energy| energy * energy_rate).collect();
     fixture.check(&name("energy"), &energy);
     network.add_energy(&mut hidden, &energy);
 
@@ -184,7 +191,12 @@ fn check_pieces(fixture: &Fixture, generator: &Generator, mel: &Features, whole:
             .step_by(step)
             .flat_map(|start| generator.stretch(mel, start..(start + step).min(mel.len)))
             .collect();
-        assert_close(&format!("{} in pieces of {step}", fixture.folder.display()), &pieces, whole, TOLERANCE);
+        assert_close(
+            &format!("{} in pieces of {step}", fixture.folder.display()),
+            &pieces,
+            whole,
+            TOLERANCE,
+        );
     }
 }
 
@@ -203,7 +215,8 @@ fn golden_dsp() {
             f_max: fixture.number("f_max").unwrap_or(8000.0).into(),
             convention,
         };
-        let (hifigan, speechbrain) = (config(MelConvention::HifiGan), config(MelConvention::SpeechBrain));
+        let (hifigan, speechbrain) =
+            (config(MelConvention::HifiGan), config(MelConvention::SpeechBrain));
         let wave = fixture.values("wav");
 
         let bank = MelFilterBank::new(&hifigan);
@@ -222,7 +235,8 @@ fn golden_dsp() {
         }
         if fixture.has("energy_fs2_minmax") {
             let energy = mel_energy(&mel);
-            let (low, high) = energy.iter().fold((f32::MAX, f32::MIN), |(l, h), &e| (l.min(e), h.max(e)));
+            let (low, high) =
+                energy.iter().fold((f32::MAX, f32::MIN), |(l, h), &e| (l.min(e), h.max(e)));
             let scaled: Vec<f32> = energy.iter().map(|e| (e - low) / (high - low)).collect();
             fixture.check("energy_fs2_minmax", &scaled);
         }
@@ -243,21 +257,19 @@ fn golden_dsp() {
 fn check_recorded_inverse(fixture: &Fixture, stft: &Stft) {
     let (real, imaginary) = (fixture.columns("stft_real"), fixture.columns("stft_imag"));
     let mut spectrum = Spectrum { bins: Vec::new(), n_bins: stft.n_bins() };
-    spectrum.bins.resize(real.len(), Default::default());
-    for ((bin, re), im) in spectrum.bins.iter_mut().zip(real).zip(imaginary) {
-        (bin.re, bin.im) = (re, im);
-    }
+    spectrum.bins = real.into_iter().zip(imaginary).map(|(re, im)| Complex { re, im }).collect();
     fixture.check("istft", &stft.inverse(&spectrum));
 }
 
 /// Names tell the method: `griffinlim[_fast_0_99]_zero_phase_8it`.
 fn check_griffin_lim(fixture: &Fixture, stft: &Stft) {
     let magnitudes = fixture.columns("griffinlim_mag");
-    for name in fixture.io.keys().filter(|key| key.ends_with("it") && key.starts_with("griffinlim")) {
+    for name in fixture.io.keys().filter(|key| key.ends_with("it") && key.starts_with("griffinlim"))
+    {
         let n_iterations = name.trim_end_matches("it").rsplit('_').next().unwrap().parse().unwrap();
         let momentum = if name.contains("fast") { 0.99 } else { 0.0 };
         let method = GriffinLim { n_iterations, momentum, phase: Phase::Zero };
-        fixture.check(name, &method.from_magnitudes(&magnitudes, stft));
+        fixture.check(name, &method.invert(&magnitudes, stft));
     }
 }
 
@@ -303,6 +315,53 @@ fn described(fixture: &Fixture) -> PathBuf {
     folder
 }
 
+#[test]
+fn the_bundled_voice_says_what_it_said_in_torch() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let recorded = Weights::read(&root.join("tests/fixtures/voice/parity.safetensors")).unwrap();
+    let want = |name: &str| recorded.scope("").array(name).unwrap().values.clone();
+    let front_end = FrontEnd::new(G2p::load(&root.join("models/g2p-en")).unwrap());
+    let voice = load_fastspeech2(&root.join("models/joe-fastspeech2")).unwrap();
+    let phonemes =
+        front_end.phonemes("Good evening, and welcome to the studio.", voice.symbols()).unwrap();
+
+    let network = voice.network();
+    let mut hidden = network.encode(&phonemes.ids());
+    let log_durations = network.log_durations(&hidden);
+    assert_close("log_durations", &log_durations, &want("log_durations"), TOLERANCE);
+    let durations: Vec<u32> = log_durations.iter().map(|&d| frames(d, 1.0)).collect();
+    let pitch = network.pitch(&hidden);
+    assert_close("pitch", &pitch, &want("pitch"), TOLERANCE);
+    network.add_pitch(&mut hidden, &pitch);
+    let energy = network.energy(&hidden);
+    assert_close("energy", &energy, &want("energy"), TOLERANCE);
+    network.add_energy(&mut hidden, &energy);
+    let before = network.mel_before_postnet(&network.decode(&hidden, &durations));
+    assert_close("mel_pre", &before.to_columns(), &want("mel_pre"), TOLERANCE);
+    let mel = network.mel(&before);
+    assert_close("mel_post", &mel.to_columns(), &want("mel_post"), TOLERANCE);
+
+    let vocoder = load_hifigan(&root.join("models/joe-hifigan")).unwrap();
+    let wave = vocoder.generator().forward(&mel);
+    assert_close("wave", &wave, &want("wave"), BUNDLED_WAVE_TOLERANCE);
+}
+
+#[test]
+fn the_bundled_vocoder_copies_recordings_as_in_torch() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let vocoder = load_hifigan(&root.join("models/joe-hifigan")).unwrap();
+    for index in 1..=3 {
+        let path = root.join(format!("tests/fixtures/copy_synthesis/{index}.safetensors"));
+        let recorded = Weights::read(&path).unwrap();
+        let mel = recorded.scope("").array("mel").unwrap();
+        let len = mel.shape[1];
+        let mel = Features { values: mel.values.clone(), n_channels: mel.shape[0], len };
+        let want = &recorded.scope("").array("vocoded").unwrap().values;
+        let label = format!("copy {index}");
+        assert_close(&label, &vocoder.generator().forward(&mel), want, BUNDLED_WAVE_TOLERANCE);
+    }
+}
+
 /// One folder of recordings.
 struct Fixture {
     folder: PathBuf,
@@ -342,7 +401,9 @@ impl Fixture {
         let config = fs::read_to_string(folder.join("config.json"))
             .map_err(|error| error.to_string())
             .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
-            .unwrap_or_else(|error| panic!("cannot read config.json: {error}: {}", folder.display()));
+            .unwrap_or_else(|error| {
+                panic!("cannot read config.json: {error}: {}", folder.display())
+            });
         Self { folder, io: io.into_iter().collect(), config }
     }
 

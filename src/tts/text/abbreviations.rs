@@ -114,20 +114,32 @@ pub fn spoken_acronym(letters: &str) -> Option<&'static str> {
 
 /// Capitals that are spelled although the dictionary has a word of the same letters.
 pub const SPELLED: [&str; 24] = [
-    "US", "UN", "EU", "AI", "ID", "IP", "UI", "UX", "PR", "HR", "IQ", "VR", "AR", "LA", "DA", "DE", "MA",
-    "PA", "RE", "ST", "LED", "APP", "DO", "OS",
+    "US", "UN", "EU", "AI", "ID", "IP", "UI", "UX", "PR", "HR", "IQ", "VR", "AR", "LA", "DA", "DE",
+    "MA", "PA", "RE", "ST", "LED", "APP", "DO", "OS",
 ];
 
 /// Names of months, with how many letters make their short form clear.
 pub const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// The month that a word with a capital names, in full or cut to three letters (four for Sept).
 pub fn month(word: &str) -> Option<&'static str> {
     let word = word.trim_end_matches('.');
     MONTHS.into_iter().find(|&month| {
-        month == word || word.len() == 3 && month.starts_with(word) || word == "Sept" && month == "September"
+        month == word
+            || word.len() == 3 && month.starts_with(word)
+            || word == "Sept" && month == "September"
     })
 }

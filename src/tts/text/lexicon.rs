@@ -88,9 +88,10 @@ mod tests {
 
     #[test]
     fn the_first_pronunciation_counts() {
-        let text = "# a remark\nread R EH1 D\nread(2) R IY1 D\na AH0 # weak\na's EY1 Z\n".to_owned();
+        let text =
+            "# a remark\nread R EH1 D\nread(2) R IY1 D\na AH0 # weak\na's EY1 Z\n".to_owned();
         let lexicon = Lexicon::parse(text);
-        let of = |word| lexicon.phonemes(word).map(|phonemes| phonemes.collect::<Vec<_>>());
+        let of = |word| lexicon.phonemes(word).map(Iterator::collect::<Vec<_>>);
         assert_eq!(of("read"), Some(vec!["R", "EH1", "D"]));
         assert_eq!(of("a"), Some(vec!["AH0"]));
         assert_eq!(of("a's"), Some(vec!["EY1", "Z"]));
@@ -105,6 +106,9 @@ mod tests {
         for word in ["the", "synthesis", "o'clock", "'tis", "zebra", "aardvark"] {
             assert!(lexicon.contains(word), "{word}");
         }
-        assert_eq!(lexicon.phonemes("speech").unwrap().collect::<Vec<_>>(), ["S", "P", "IY1", "CH"]);
+        assert_eq!(
+            lexicon.phonemes("speech").unwrap().collect::<Vec<_>>(),
+            ["S", "P", "IY1", "CH"]
+        );
     }
 }

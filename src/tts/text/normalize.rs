@@ -12,16 +12,48 @@ use crate::tts::text::{
 
 /// Words before a Roman numeral that is read as a plain number.
 const NUMBERED: [&str; 24] = [
-    "war", "chapter", "part", "act", "volume", "book", "scene", "section", "article", "type", "phase",
-    "stage", "level", "class", "appendix", "figure", "mark", "bowl", "title", "grade", "tier", "world",
-    "episode", "season",
+    "war", "chapter", "part", "act", "volume", "book", "scene", "section", "article", "type",
+    "phase", "stage", "level", "class", "appendix", "figure", "mark", "bowl", "title", "grade",
+    "tier", "world", "episode", "season",
 ];
 /// Names before a Roman numeral that is read as a place in a row.
 const REGNAL: [&str; 36] = [
-    "henry", "louis", "charles", "george", "edward", "elizabeth", "william", "james", "richard", "john",
-    "paul", "pius", "benedict", "philip", "nicholas", "alexander", "napoleon", "catherine", "mary",
-    "frederick", "leo", "gregory", "ramses", "francis", "clement", "innocent", "urban", "peter", "ivan",
-    "otto", "wilhelm", "rudolf", "ferdinand", "leopold", "albert", "margaret",
+    "henry",
+    "louis",
+    "charles",
+    "george",
+    "edward",
+    "elizabeth",
+    "william",
+    "james",
+    "richard",
+    "john",
+    "paul",
+    "pius",
+    "benedict",
+    "philip",
+    "nicholas",
+    "alexander",
+    "napoleon",
+    "catherine",
+    "mary",
+    "frederick",
+    "leo",
+    "gregory",
+    "ramses",
+    "francis",
+    "clement",
+    "innocent",
+    "urban",
+    "peter",
+    "ivan",
+    "otto",
+    "wilhelm",
+    "rudolf",
+    "ferdinand",
+    "leopold",
+    "albert",
+    "margaret",
 ];
 
 /// Characters of the longest abbreviation with stops between its letters.
@@ -30,7 +62,8 @@ const LONGEST_DOTTED: usize = 16;
 /// The text with numbers, abbreviations and symbols spelled out.
 pub fn normalize(text: &str) -> String {
     let folded = fold(text);
-    let mut reader = Reader { text: &folded, at: 0, out: String::with_capacity(text.len()), last: "" };
+    let mut reader =
+        Reader { text: &folded, at: 0, out: String::with_capacity(text.len()), last: "" };
     while reader.at < folded.len() {
         reader.step();
     }
@@ -58,7 +91,8 @@ impl<'a> Reader<'a> {
             return self.say(reading);
         }
         let starts_word = after_space || !before.is_some_and(char::is_alphanumeric);
-        let may_be_signed = after_space || first.is_ascii_digit() || !matches!(first, '-' | '+' | '\'');
+        let may_be_signed =
+            after_space || first.is_ascii_digit() || !matches!(first, '-' | '+' | '\'');
         if let Some(reading) = quantities::read(rest, starts_word && may_be_signed) {
             return self.say(reading);
         }
@@ -88,11 +122,10 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, rest: &'a str) {
         let letters = &rest[..word_len(rest)];
-        let reading = self
-            .dotted(rest)
-            .or_else(|| self.date(rest, letters))
+        let reading = Self::dotted(rest)
+            .or_else(|| Self::date(rest, letters))
             .or_else(|| self.street_or_title(rest, letters))
-            .or_else(|| self.abbreviation(rest, letters))
+            .or_else(|| Self::abbreviation(rest, letters))
             .or_else(|| self.roman(letters))
             .unwrap_or_else(|| (letters.len(), spelling::word(letters)));
         self.say(reading);
@@ -100,16 +133,16 @@ impl<'a> Reader<'a> {
     }
 
     /// `e.g.`, `U.S.`, `Ph.D.`: letters with stops between them.
-    fn dotted(&self, rest: &str) -> Option<(usize, String)> {
+    fn dotted(rest: &str) -> Option<(usize, String)> {
         let len = dotted_len(rest)?;
         let written = rest[..len].trim_end_matches('.');
         let lower = written.to_ascii_lowercase();
         let words = dotted(&lower).map_or_else(|| spelling::spell(written), str::to_owned);
-        Some((len - self.stop_to_keep(&rest[..len], &rest[len..]), words))
+        Some((len - Self::stop_to_keep(&rest[..len], &rest[len..]), words))
     }
 
     /// `March 3rd, 1995`, `Jan. 5`: the month in full and the day's place in it.
-    fn date(&self, rest: &str, letters: &str) -> Option<(usize, String)> {
+    fn date(rest: &str, letters: &str) -> Option<(usize, String)> {
         let month = month(letters)?;
         let mut len = letters.len();
         let stop = rest[len..].starts_with('.') && letters != month;
@@ -145,18 +178,20 @@ impl<'a> Reader<'a> {
         };
         let stop = rest[letters.len()..].starts_with('.');
         let after = &rest[letters.len() + usize::from(stop)..];
-        let before_name = after.strip_prefix(' ').is_some_and(|next| next.starts_with(char::is_uppercase));
+        let before_name =
+            after.strip_prefix(' ').is_some_and(|next| next.starts_with(char::is_uppercase));
         let after_name = self.last.starts_with(char::is_uppercase) && self.out.ends_with(' ');
         if !before_name && !after_name && !stop {
             return None;
         }
         // Between two capitals, as in `Baker St. London`, the name before it decides for a street.
-        let words = if before_name && !(after_name && letters == "St" && stop) { title } else { street };
+        let words =
+            if before_name && !(after_name && letters == "St" && stop) { title } else { street };
         let len = letters.len() + usize::from(stop);
-        Some((len - self.stop_to_keep(&rest[..len], after), words.to_owned()))
+        Some((len - Self::stop_to_keep(&rest[..len], after), words.to_owned()))
     }
 
-    fn abbreviation(&self, rest: &str, letters: &str) -> Option<(usize, String)> {
+    fn abbreviation(rest: &str, letters: &str) -> Option<(usize, String)> {
         let (words, needs) = expansion(&letters.to_ascii_lowercase())?;
         let stop = rest[letters.len()..].starts_with('.');
         let after = &rest[letters.len() + usize::from(stop)..];
@@ -172,10 +207,11 @@ impl<'a> Reader<'a> {
         if !is_meant && !is_company {
             return None;
         }
-        let keeps_case = letters.starts_with(char::is_uppercase) || words.starts_with(char::is_lowercase);
+        let keeps_case =
+            letters.starts_with(char::is_uppercase) || words.starts_with(char::is_lowercase);
         let words = if keeps_case { words.to_owned() } else { words.to_ascii_lowercase() };
         let len = letters.len() + usize::from(stop);
-        Some((len - self.stop_to_keep(&rest[..len], after), words))
+        Some((len - Self::stop_to_keep(&rest[..len], after), words))
     }
 
     /// `Henry VIII`, `World War II`.
@@ -194,8 +230,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One, if an abbreviation's stop ends the text too and so has to stay.
-    #[expect(clippy::unused_self, reason = "reads as one of the walk's questions")]
-    fn stop_to_keep(&self, abbreviation: &str, after: &str) -> usize {
+    fn stop_to_keep(abbreviation: &str, after: &str) -> usize {
         usize::from(abbreviation.ends_with('.') && is_end(after))
     }
 
@@ -203,7 +238,8 @@ impl<'a> Reader<'a> {
         let len = first.len_utf8();
         let next = rest[len..].chars().next();
         let before_digit = next.is_some_and(|c| c.is_ascii_digit());
-        let inside = before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric);
+        let inside =
+            before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric);
         let words = match first {
             '&' => "and",
             '@' => "at",

@@ -1,8 +1,26 @@
 //! Numbers in words, as American English reads them aloud.
 
 const ONES: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: [&str; 10] =
     ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
@@ -197,8 +215,11 @@ mod tests {
             ("9000000000000000", "nine quadrillion"),
             ("3000000000000000000", "three quintillion"),
             ("007", "zero zero seven"),
-            ("1234567890123456789012", "one two three four five six seven eight nine zero one two \
-                three four five six seven eight nine zero one two"),
+            (
+                "1234567890123456789012",
+                "one two three four five six seven eight nine zero one two \
+                three four five six seven eight nine zero one two",
+            ),
         ] {
             assert_eq!(cardinal(digits), words);
         }

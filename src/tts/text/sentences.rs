@@ -12,14 +12,14 @@ const SHORTEST: usize = 60;
 /// Abbreviations that stand before a name or a number and so never end a sentence.
 const TITLES: [&str; 40] = [
     "mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "col", "sgt", "capt", "cpt", "lt",
-    "cmdr", "maj", "rev", "hon", "gov", "sen", "rep", "pres", "vs", "fig", "figs", "vol", "no", "nos",
-    "pp", "approx", "est", "dept", "univ", "e.g", "i.e", "cf", "viz", "al", "messrs", "mme",
+    "cmdr", "maj", "rev", "hon", "gov", "sen", "rep", "pres", "vs", "fig", "figs", "vol", "no",
+    "nos", "pp", "approx", "est", "dept", "univ", "e.g", "i.e", "cf", "viz", "al", "messrs", "mme",
 ];
 /// Abbreviations that may end a sentence: they do if the next word begins with a capital.
 const MAYBE_LAST: [&str; 32] = [
-    "etc", "inc", "ltd", "co", "corp", "jr", "sr", "bros", "a.m", "p.m", "u.s", "u.k", "u.n", "d.c",
-    "ph.d", "ave", "blvd", "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept",
-    "oct", "nov", "dec", "min", "max",
+    "etc", "inc", "ltd", "co", "corp", "jr", "sr", "bros", "a.m", "p.m", "u.s", "u.k", "u.n",
+    "d.c", "ph.d", "ave", "blvd", "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep",
+    "sept", "oct", "nov", "dec", "min", "max",
 ];
 
 /// The sentences of a text, in order, without the white space around them.
@@ -48,9 +48,8 @@ fn blocks(text: &str) -> Vec<String> {
                 }
                 block.push_str(line);
             }
-            None => blocks.push(
-                line.trim_start_matches(['•', '‣', '▪', '-', '*', '+', '–', ' ']).to_owned(),
-            ),
+            None => blocks
+                .push(line.trim_start_matches(['•', '‣', '▪', '-', '*', '+', '–', ' ']).to_owned()),
         }
     }
     blocks.retain(|block| !block.is_empty());
@@ -124,10 +123,7 @@ fn ends_sentence(before: &str, stop: char, after: &str) -> bool {
 /// Cuts a sentence that is too long after the last clause, or word, that still fits.
 fn pieces(sentence: &str, out: &mut Vec<String>) {
     let mut rest = sentence;
-    loop {
-        let Some((limit, _)) = rest.char_indices().nth(LONGEST) else {
-            break;
-        };
+    while let Some((limit, _)) = rest.char_indices().nth(LONGEST) {
         let head = &rest[..limit];
         let shortest = rest.char_indices().nth(SHORTEST).map_or(0, |(at, _)| at);
         let after_mark = |marks: &[char]| {
@@ -161,7 +157,10 @@ mod tests {
     fn stops_end_sentences() {
         check("One. Two! Three? Four", &["One.", "Two!", "Three?", "Four"]);
         check("Wait... What?! Yes.", &["Wait...", "What?!", "Yes."]);
-        check("\"Go,\" he said. \"Now!\" They went.", &["\"Go,\" he said.", "\"Now!\"", "They went."]);
+        check(
+            "\"Go,\" he said. \"Now!\" They went.",
+            &["\"Go,\" he said.", "\"Now!\"", "They went."],
+        );
         check("It is (really.) Good.", &["It is (really.)", "Good."]);
     }
 
@@ -171,7 +170,10 @@ mod tests {
         check("J. K. Rowling wrote it.", &["J. K. Rowling wrote it."]);
         check("Pi is 3.14. Yes.", &["Pi is 3.14.", "Yes."]);
         check("Use e.g. Rust, i.e. this.", &["Use e.g. Rust, i.e. this."]);
-        check("At 5 p.m. we ate. At 6 p.m. We slept.", &["At 5 p.m. we ate.", "At 6 p.m.", "We slept."]);
+        check(
+            "At 5 p.m. we ate. At 6 p.m. We slept.",
+            &["At 5 p.m. we ate.", "At 6 p.m.", "We slept."],
+        );
         check("Acme Inc. makes it. See No. 5 there.", &["Acme Inc. makes it.", "See No. 5 there."]);
         check("He said no. Then he left.", &["He said no.", "Then he left."]);
         check("\"What?\" he said.", &["\"What?\" he said."]);
@@ -189,8 +191,9 @@ mod tests {
 
     #[test]
     fn long_sentences_are_cut_at_clauses() {
-        let long = "when the rain had stopped and the sun came out again, the children ran outside; "
-            .repeat(5);
+        let long =
+            "when the rain had stopped and the sun came out again, the children ran outside; "
+                .repeat(5);
         let pieces = split(&long);
         assert!(pieces.len() >= 3);
         for piece in &pieces {

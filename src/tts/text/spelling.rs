@@ -14,8 +14,8 @@ const LONGEST_NUMBER: usize = 4;
 const LONGEST_ADDRESS: usize = 500;
 /// Last parts by which an address without `www` or `://` is known.
 const TOP_DOMAINS: [&str; 24] = [
-    "com", "org", "net", "edu", "gov", "io", "ai", "dev", "app", "info", "co", "us", "uk", "de", "fr", "eu",
-    "ca", "au", "jp", "ch", "it", "es", "tv", "me",
+    "com", "org", "net", "edu", "gov", "io", "ai", "dev", "app", "info", "co", "us", "uk", "de",
+    "fr", "eu", "ca", "au", "jp", "ch", "it", "es", "tv", "me",
 ];
 
 /// A run of letters as it is to be read; the same letters if they are a word.
@@ -67,14 +67,16 @@ pub fn address(text: &str) -> Option<(usize, String)> {
     if !token.is_ascii() || !token.contains('.') {
         return None;
     }
-    let (scheme, rest) = token.split_once("://").map_or(("", token), |(scheme, rest)| (scheme, rest));
+    let (scheme, rest) =
+        token.split_once("://").map_or(("", token), |(scheme, rest)| (scheme, rest));
     let has_scheme = !scheme.is_empty() && scheme.bytes().all(|c| c.is_ascii_alphabetic());
     let body = rest.strip_prefix("www.").unwrap_or(rest);
     let host = body.split(['/', '?', '#', ':']).next().unwrap_or(body);
     let (user, host) = host.split_once('@').map_or((None, host), |(user, host)| (Some(user), host));
     let labels: Vec<&str> = host.split('.').collect();
-    let is_label =
-        |label: &&str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+    };
     let well_formed = labels.len() > 1 && labels.iter().all(is_label);
     let top = labels.last().map(|label| label.to_ascii_lowercase()).unwrap_or_default();
     let is_address = well_formed

@@ -117,6 +117,8 @@ mod tests {
         assert_eq!(weak_form("the"), Some("DH AH0"));
         assert_eq!(weak_form("your"), Some("Y AO0 R"));
         assert_eq!(weak_form("zebra"), None);
-        assert!(is_full_at_the_end("am") && is_full_at_the_end("you") && !is_full_at_the_end("the"));
+        assert!(
+            is_full_at_the_end("am") && is_full_at_the_end("you") && !is_full_at_the_end("the")
+        );
     }
 }

@@ -62,8 +62,9 @@ impl Generator {
         let pre = conv(scope, "conv_pre", None, 1, padding)?;
         let n_stages = scope.count("ups");
         let n_blocks = scope.count("resblocks");
-        if n_stages == 0 || n_blocks == 0 || n_blocks % n_stages != 0 {
-            let expected = format!("as many residual blocks per stage, found {n_blocks} for {n_stages}");
+        if n_stages == 0 || n_blocks == 0 || !n_blocks.is_multiple_of(n_stages) {
+            let expected =
+                format!("as many residual blocks per stage, found {n_blocks} for {n_stages}");
             return Err(scope.unexpected("ups.0.weight", expected));
         }
         let per_stage = n_blocks / n_stages;
@@ -84,7 +85,8 @@ impl Generator {
             let blocks = (0..per_stage)
                 .map(|block| {
                     let name = format!("resblocks.{}", index * per_stage + block);
-                    let dilations = config.resblock_dilations.as_ref().and_then(|all| all.get(block));
+                    let dilations =
+                        config.resblock_dilations.as_ref().and_then(|all| all.get(block));
                     ResBlock::load(&scope.scope(name), channels, dilations, padding)
                 })
                 .collect::<Result<_, _>>()?;
@@ -109,9 +111,10 @@ impl Generator {
 
     /// Memory of the weights.
     pub fn n_bytes(&self) -> u64 {
-        let stages = self.stages.iter().map(|stage| {
-            stage.up.n_bytes() + stage.convs().map(Conv1d::n_bytes).sum::<u64>()
-        });
+        let stages = self
+            .stages
+            .iter()
+            .map(|stage| stage.up.n_bytes() + stage.convs().map(Conv1d::n_bytes).sum::<u64>());
         self.pre.n_bytes() + stages.sum::<u64>() + self.post.n_bytes()
     }
 
@@ -170,7 +173,9 @@ impl Generator {
             }
         }
         let mut sound = self.post.forward_activated(&x, |v| leaky_relu(v, LAST_SLOPE)).values;
-        sound.iter_mut().for_each(|sample| *sample = sample.tanh());
+        for sample in &mut sound {
+            *sample = sample.tanh();
+        }
         if self.has_even_borders() {
             let samples = scale(&frames, self.hop_length());
             sound.truncate(samples.end - start);
@@ -211,14 +216,16 @@ impl ResBlock {
         padding: Padding,
     ) -> Result<Self, WeightsError> {
         let load = |name: &str, dilation| conv_square(scope, name, channels, dilation, padding);
-        let (kind, second) = if scope.contains("convs1") { ("convs1", true) } else { ("convs", false) };
+        let (kind, second) =
+            if scope.contains("convs1") { ("convs1", true) } else { ("convs", false) };
         let n = scope.count(kind);
         let first = format!("{kind}.0");
         let kernel = scope.folded(&first, &[Some(channels), Some(channels), None])?.shape[2];
         let published = if second { vec![1, 3, 5] } else { published_dilations(kernel) };
         let dilations = dilations.cloned().unwrap_or(published);
         if dilations.len() != n {
-            let expected = format!("{} convolutions, one per dilation {dilations:?}", dilations.len());
+            let expected =
+                format!("{} convolutions, one per dilation {dilations:?}", dilations.len());
             return Err(scope.unexpected(&first, expected));
         }
         let indexed = dilations.iter().enumerate();

@@ -10,6 +10,9 @@ use crate::{
     tts::acoustic::fastspeech2::blocks::{Encoder, PostNet, Predictor, conv, linear},
 };
 
+/// The tensor whose rows are the symbols.
+pub const EMBEDDING: &str = "encPreNet.token_embedding.Embedding.weight";
+
 /// Frames that one phoneme may take, so that damaged weights cannot ask for all memory.
 const MAX_PHONEME_FRAMES: f32 = 2000.0;
 
@@ -189,12 +192,11 @@ impl SilencePredictor {
 }
 
 fn embedding(scope: &Scope<'_>, n_heads: usize) -> Result<(Vec<f32>, Sizes), WeightsError> {
-    const NAME: &str = "encPreNet.token_embedding.Embedding.weight";
-    let table = scope.shaped(NAME, &[None, None])?;
+    let table = scope.shaped(EMBEDDING, &[None, None])?;
     let (n_symbols, d_model) = (table.shape[0], table.shape[1]);
     if n_heads == 0 || !d_model.is_multiple_of(n_heads) {
         let expected = format!("a width that {n_heads} attention heads divide");
-        return Err(scope.unexpected(NAME, expected));
+        return Err(scope.unexpected(EMBEDDING, expected));
     }
     Ok((table.values.clone(), Sizes { n_symbols, d_model, n_mels: 0 }))
 }

@@ -7,7 +7,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel, Acoustics,
-            fastspeech2::network::{Network, frames},
+            fastspeech2::network::{EMBEDDING, Network, frames},
         },
         symbols::is_voiced,
     },
@@ -69,8 +69,7 @@ impl FastSpeech2 {
         let sizes = network.sizes();
         if sizes.n_symbols != config.symbols.len() {
             let expected = format!("{} rows, one per symbol", config.symbols.len());
-            const NAME: &str = "encPreNet.token_embedding.Embedding.weight";
-            return Err(scope.unexpected(NAME, expected).into());
+            return Err(scope.unexpected(EMBEDDING, expected).into());
         }
         if sizes.n_mels != config.mel.n_mels {
             let expected = format!("{} rows, one per mel band", config.mel.n_mels);
@@ -114,9 +113,8 @@ impl AcousticModel for FastSpeech2 {
         let durations = durations(&log_durations, controls.pace)?;
 
         let predicted = network.pitch(&hidden).into_iter().map(|p| config.pitch_hz.restore(p));
-        let f0_hz: Vec<f32> = override_with(predicted, prosody.map(|prosody| &prosody.f0_hz), |f0| {
-            f0 > 0.0
-        });
+        let f0_hz: Vec<f32> =
+            override_with(predicted, prosody.map(|prosody| &prosody.f0_hz), |f0| f0 > 0.0);
         let pitch = |&f0: &f32| config.pitch_hz.normalize(f0, controls.pitch);
         network.add_pitch(&mut hidden, &f0_hz.iter().map(pitch).collect::<Vec<_>>());
 
@@ -128,9 +126,11 @@ impl AcousticModel for FastSpeech2 {
 
         let decoded = network.decode(&hidden, &durations);
         let mel = network.mel(&network.mel_before_postnet(&decoded));
-        let heard_hz = phonemes.phonemes.iter().zip(f0_hz).map(|(phoneme, f0)| {
-            if is_voiced(&phoneme.symbol) { f0.max(0.0) } else { 0.0 }
-        });
+        let heard_hz = phonemes
+            .phonemes
+            .iter()
+            .zip(f0_hz)
+            .map(|(phoneme, f0)| if is_voiced(&phoneme.symbol) { f0.max(0.0) } else { 0.0 });
         Ok(Acoustics {
             mel: MelSpectrogram { frames: mel.to_columns(), config: config.mel.clone() },
             alignment: Alignment { durations },
@@ -179,9 +179,11 @@ fn override_with(
         None => predicted.collect(),
         Some(given) => predicted
             .zip(given)
-            .map(|(predicted, &given)| {
-                if given.is_finite() && counts(given) { given } else { predicted }
-            })
+            .map(
+                |(predicted, &given)| {
+                    if given.is_finite() && counts(given) { given } else { predicted }
+                },
+            )
             .collect(),
     }
 }
@@ -206,4 +208,98 @@ fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tts::load::tests::{phonemes, voice};
+
+    fn speak(ids: std::ops::Range<u32>, controls: ProsodyControls) -> Acoustics {
+        voice().synthesize(&phonemes(ids), None, &controls).unwrap()
+    }
+
+    #[track_caller]
+    fn check_whole(acoustics: &Acoustics, n_phonemes: usize) {
+        assert_eq!(acoustics.alignment.durations.len(), n_phonemes);
+        assert_eq!(acoustics.mel.n_frames(), acoustics.alignment.n_frames());
+        assert!(acoustics.mel.n_frames() > 0);
+        assert!(acoustics.mel.frames.iter().all(|value| value.is_finite()));
+        let prosody = acoustics.prosody.as_ref().unwrap();
+        assert_eq!((prosody.f0_hz.len(), prosody.energy.len()), (n_phonemes, n_phonemes));
+    }
+
+    #[test]
+    fn sentences_of_any_length_are_spoken() {
+        for n_phonemes in 1..8 {
+            check_whole(&speak(1..1 + n_phonemes, ProsodyControls::default()), n_phonemes as usize);
+        }
+        let many = phonemes((0..700).map(|at| 1 + at % 39));
+        let slow = ProsodyControls { pace: 0.5, ..ProsodyControls::default() };
+        let acoustics = voice().synthesize(&many, None, &slow).unwrap();
+        assert!(acoustics.mel.n_frames() > 2_600, "{}", acoustics.mel.n_frames());
+        check_whole(&acoustics, 700);
+    }
+
+    #[test]
+    fn twice_the_pace_takes_half_the_time() {
+        let pace = |pace| {
+            speak(1..40, ProsodyControls { pace, ..ProsodyControls::default() }).mel.n_frames()
+                as f32
+        };
+        // Durations are cut to whole frames, so that slow speech comes nearer to the ratio.
+        let ratio = pace(0.25) / pace(0.5);
+        assert!((ratio - 2.0).abs() < 0.1, "{ratio}");
+    }
+
+    #[test]
+    fn prosody_handed_back_changes_nothing() {
+        let controls = ProsodyControls { pitch: 1.2, energy: 0.9, ..ProsodyControls::default() };
+        let first = speak(1..30, controls);
+        let again =
+            voice().synthesize(&phonemes(1..30), first.prosody.as_ref(), &controls).unwrap();
+        assert_eq!(again.alignment, first.alignment);
+        for (a, b) in again.mel.frames.iter().zip(&first.mel.frames) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn an_edited_pitch_is_heard_and_voiceless_phonemes_have_none() {
+        let first = speak(1..30, ProsodyControls::default());
+        let mut prosody = first.prosody.clone().unwrap();
+        let voiced = phonemes(1..30);
+        for (f0, phoneme) in prosody.f0_hz.iter().zip(&voiced.phonemes) {
+            assert!(*f0 == 0.0 || is_voiced(&phoneme.symbol));
+        }
+        prosody.f0_hz.fill(300.0);
+        let controls = ProsodyControls::default();
+        let edited = voice().synthesize(&voiced, Some(&prosody), &controls).unwrap();
+        assert!(edited.mel != first.mel, "the edit is not heard");
+        assert!((edited.prosody.unwrap().f0_hz[0] - 300.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut voice = voice();
+        let controls = ProsodyControls::default();
+        let prosody = Prosody { f0_hz: vec![100.0; 3], energy: vec![1.0; 3] };
+        assert!(matches!(
+            voice.synthesize(&phonemes(1..5), Some(&prosody), &controls),
+            Err(Error::ProsodyLength { found: 3, expected: 4 })
+        ));
+        for pace in [0.0, -1.0, 9.0, f32::NAN] {
+            let controls = ProsodyControls { pace, ..controls };
+            let refused = voice.synthesize(&phonemes(1..5), None, &controls);
+            assert!(matches!(refused, Err(Error::ControlRange { name: "pace", .. })));
+        }
+        let mut strange = phonemes(1..5);
+        strange.phonemes[2].id = 42;
+        assert!(matches!(
+            voice.synthesize(&strange, None, &controls),
+            Err(Error::UnknownSymbol { id: 42, n_symbols: 42 })
+        ));
+        let nothing = phonemes(1..1);
+        assert!(matches!(voice.synthesize(&nothing, None, &controls), Err(Error::EmptyText)));
+    }
 }
