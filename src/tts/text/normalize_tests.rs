@@ -339,18 +339,11 @@ fn nothing_panics() {
 #[test]
 fn a_megabyte_takes_linear_time() {
     let begun = std::time::Instant::now();
-    for piece in [
-        "Dr. Smith paid $3.50 on 5/17/2024 at 3:45 p.m. ",
-        "a",
-        "1",
-        "1,",
-        "a-",
-        "1.",
-        "x.y",
-        "((",
-        "$",
-    ] {
-        normalize(&piece.repeat(1_000_000 / piece.len()));
+    normalize(&"Dr. Smith paid $3.50 on 5/17/2024 at 3:45 p.m. ".repeat(20_000));
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    // Squared, a hundred thousand characters without a space would take hours.
+    for piece in ["a", "1", "1,", "a-", "1.", "x.y", "((", "$", "'a", "Dr."] {
+        normalize(&piece.repeat(100_000 / piece.len()));
     }
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }

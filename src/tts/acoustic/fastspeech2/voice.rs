@@ -234,11 +234,11 @@ mod tests {
         for n_phonemes in 1..8 {
             check_whole(&speak(1..1 + n_phonemes, ProsodyControls::default()), n_phonemes as usize);
         }
-        let many = phonemes((0..700).map(|at| 1 + at % 39));
+        let many = phonemes((0..450).map(|at| 1 + at % 39));
         let slow = ProsodyControls { pace: 0.5, ..ProsodyControls::default() };
         let acoustics = voice().synthesize(&many, None, &slow).unwrap();
         assert!(acoustics.mel.n_frames() > 2_600, "{}", acoustics.mel.n_frames());
-        check_whole(&acoustics, 700);
+        check_whole(&acoustics, 450);
     }
 
     #[test]
