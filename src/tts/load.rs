@@ -14,7 +14,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel,
-            fastspeech2::{FastSpeech2, FastSpeech2Config, Statistics},
+            fastspeech2::{FastSpeech2, FastSpeech2Config, Heads, Statistics},
         },
         vocoder::{GeneratorConfig, HifiGan, Vocoder},
     },
@@ -45,7 +45,10 @@ pub fn load_fastspeech2(folder: &Path) -> Result<FastSpeech2, Error> {
         }
     }
     let config = FastSpeech2Config {
-        n_heads: table.n_heads,
+        heads: Heads {
+            encoder: table.n_heads,
+            decoder: table.n_decoder_heads.unwrap_or(table.n_heads),
+        },
         symbols: SymbolTable::new(table.symbols),
         mel: description.mel,
         pitch_hz: Statistics { mean: table.pitch_mean_hz, std: table.pitch_std_hz },
@@ -91,6 +94,8 @@ struct Description<T> {
 #[derive(Deserialize)]
 struct FastSpeech2Table {
     n_heads: usize,
+    /// Where the decoder has others than the encoder.
+    n_decoder_heads: Option<usize>,
     symbols: Vec<String>,
     pitch_mean_hz: f32,
     pitch_std_hz: f32,

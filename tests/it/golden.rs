@@ -24,7 +24,7 @@ use formant::{
     nn::{Features, Padding, Weights},
     tts::{
         AcousticModel, FrontEnd, G2p,
-        acoustic::fastspeech2::{Network, frames},
+        acoustic::fastspeech2::{Heads, Network, frames},
         load_fastspeech2, load_hifigan,
         vocoder::{Generator, GeneratorConfig},
     },
@@ -41,9 +41,10 @@ const BUNDLED_WAVE_TOLERANCE: f32 = 1e-3;
 #[test]
 fn golden_fastspeech2() {
     for fixture in fixtures("fastspeech2") {
-        let n_heads = fixture.count("enc_num_head").unwrap_or(2);
+        let heads = |key| fixture.count(key).unwrap_or(2);
+        let heads = Heads { encoder: heads("enc_num_head"), decoder: heads("dec_num_head") };
         let weights = fixture.weights();
-        let network = Network::load(&weights.scope(""), n_heads).unwrap();
+        let network = Network::load(&weights.scope(""), heads).unwrap();
         for tag in fixture.tags(".log_durations") {
             // In a padded batch SpeechBrain hands each head the mask of another item, so that no
             // item is what it is alone; one utterance at a time has no such thing to reproduce.
@@ -205,10 +206,13 @@ fn golden_dsp() {
     for fixture in fixtures("dsp") {
         let n_bins = fixture.tensor("stft_abs").dim(0).unwrap();
         let n_mels = fixture.tensor("mel_hifigan").dim(0).unwrap();
+        // The inverse has as many samples as there are hops between the frames.
+        let n_hops = fixture.tensor("stft_abs").dim(1).unwrap() - 1;
+        let hop_length = fixture.values("istft").len() / n_hops;
         let config = |convention| MelConfig {
             sample_rate: fixture.count("sr").unwrap_or(22_050) as u32,
             n_fft: 2 * (n_bins - 1),
-            hop_length: fixture.count("hop_length").unwrap_or(256),
+            hop_length,
             win_length: fixture.count("win_length").unwrap_or(2 * (n_bins - 1)),
             n_mels,
             f_min: fixture.number("f_min").unwrap_or(0.0).into(),

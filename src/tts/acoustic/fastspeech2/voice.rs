@@ -7,7 +7,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel, Acoustics,
-            fastspeech2::network::{EMBEDDING, Network, frames},
+            fastspeech2::network::{EMBEDDING, Heads, Network, frames},
         },
         symbols::is_voiced,
     },
@@ -20,7 +20,7 @@ const MAX_FRAMES: usize = 20_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct FastSpeech2Config {
     /// Attention heads.
-    pub n_heads: usize,
+    pub heads: Heads,
     /// Symbols in the order of the embedding.
     pub symbols: SymbolTable,
     /// What the mels look like.
@@ -65,7 +65,7 @@ impl FastSpeech2 {
     /// If a tensor is missing or does not fit the description.
     pub fn new(weights: &Weights, config: FastSpeech2Config) -> Result<Self, Error> {
         let scope = weights.scope("");
-        let network = Network::load(&scope, config.n_heads)?;
+        let network = Network::load(&scope, config.heads)?;
         let sizes = network.sizes();
         if sizes.n_symbols != config.symbols.len() {
             let expected = format!("{} rows, one per symbol", config.symbols.len());
