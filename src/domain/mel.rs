@@ -39,7 +39,7 @@ pub struct MelConfig {
 }
 
 impl Default for MelConfig {
-    /// The features of LJSpeech models: 22,050 Hz, 1,024 / 256 / 1,024, 80 bands to 8 kHz.
+    /// The features of models of `LJSpeech`: 22,050 Hz, 1,024 / 256 / 1,024, 80 bands to 8 kHz.
     fn default() -> Self {
         Self {
             sample_rate: 22_050,

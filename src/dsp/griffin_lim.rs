@@ -51,7 +51,7 @@ impl GriffinLim {
     ///
     /// # Errors
     /// What `on_round` says.
-    pub fn from_mel<E>(
+    pub fn invert_mel<E>(
         &self,
         mel: &MelSpectrogram,
         on_round: &mut dyn FnMut() -> Result<(), E>,
@@ -59,7 +59,7 @@ impl GriffinLim {
         let config = &mel.config;
         let stft = Stft::new(config.n_fft, config.hop_length, config.win_length);
         let magnitudes = magnitudes(mel);
-        let centred = self.from_magnitudes_checked(&magnitudes, &stft, on_round)?;
+        let centred = self.invert_checked(&magnitudes, &stft, on_round)?;
         let mut samples = match config.convention {
             MelConvention::SpeechBrain => centred,
             MelConvention::HifiGan => {
@@ -72,20 +72,22 @@ impl GriffinLim {
                 samples
             }
         };
-        samples.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+        for sample in &mut samples {
+            *sample = sample.clamp(-1.0, 1.0);
+        }
         Ok(samples)
     }
 
     /// The sound of `(n_frames, n_bins)` magnitudes of centred frames: `(n_frames − 1) · hop` samples.
-    pub fn from_magnitudes(&self, magnitudes: &[f32], stft: &Stft) -> Vec<f32> {
+    pub fn invert(&self, magnitudes: &[f32], stft: &Stft) -> Vec<f32> {
         let never = &mut || Ok::<(), Infallible>(());
-        match self.from_magnitudes_checked(magnitudes, stft, never) {
+        match self.invert_checked(magnitudes, stft, never) {
             Ok(samples) => samples,
             Err(never) => match never {},
         }
     }
 
-    fn from_magnitudes_checked<E>(
+    fn invert_checked<E>(
         &self,
         magnitudes: &[f32],
         stft: &Stft,
@@ -163,7 +165,7 @@ mod tests {
         let mel = mel_spectrogram(&vowel(8192), &config);
         let fast =
             GriffinLim { n_iterations: 20, momentum: 0.99, phase: Phase::Random { seed: 1 } };
-        let sound = fast.from_mel(&mel, &mut || Ok::<_, ()>(())).unwrap();
+        let sound = fast.invert_mel(&mel, &mut || Ok::<_, ()>(())).unwrap();
         assert_eq!(sound.len(), n_samples);
         let again = mel_spectrogram(&sound, &config);
         let middle = 10 * 80..20 * 80;
@@ -187,7 +189,7 @@ mod tests {
         let mel = mel_spectrogram(&vowel(4096), &MelConfig::default());
         let sound = |seed| {
             GriffinLim { n_iterations: 2, momentum: 0.0, phase: Phase::Random { seed } }
-                .from_mel(&mel, &mut || Ok::<_, ()>(()))
+                .invert_mel(&mel, &mut || Ok::<_, ()>(()))
                 .unwrap()
         };
         assert_eq!(sound(3), sound(3));
@@ -201,10 +203,10 @@ mod tests {
             for n_frames in 0..6 {
                 let config = MelConfig { convention, ..MelConfig::default() };
                 let mel = MelSpectrogram { frames: vec![-3.0; 80 * n_frames], config };
-                any.from_mel(&mel, &mut || Ok::<_, ()>(())).unwrap();
+                any.invert_mel(&mel, &mut || Ok::<_, ()>(())).unwrap();
             }
         }
         let mel = MelSpectrogram { frames: vec![-3.0; 800], config: MelConfig::default() };
-        assert_eq!(any.from_mel(&mel, &mut || Err("stop")), Err("stop"));
+        assert_eq!(any.invert_mel(&mel, &mut || Err("stop")), Err("stop"));
     }
 }

@@ -99,7 +99,9 @@ impl MelFilterBank {
 /// The mel spectrogram of a sound: `ln(max(bands, 1e-5))`.
 pub fn mel_spectrogram(samples: &[f32], config: &MelConfig) -> MelSpectrogram {
     let mut frames = linear_mel(samples, config);
-    frames.iter_mut().for_each(|value| *value = value.max(FLOOR).ln());
+    for value in &mut frames {
+        *value = value.max(FLOOR).ln();
+    }
     MelSpectrogram { frames, config: config.clone() }
 }
 

@@ -10,4 +10,5 @@ pub use griffin_lim::{GriffinLim, Phase};
 pub use mel::{MelFilterBank, mel_energy, mel_spectrogram};
 pub use picture::{ColorMap, Picture, mel_picture};
 pub use pitch::pitch_track;
+pub use realfft::num_complex::Complex;
 pub use stft::{Spectrum, Stft};

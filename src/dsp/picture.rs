@@ -39,8 +39,9 @@ impl ColorMap {
             Self::Viridis => &VIRIDIS,
             Self::Greys => &[0x00_0000, 0xff_ffff],
         };
-        // `max` before `min`, so that what is not a number is dark.
-        let at = loudness.max(0.0).min(1.0) * (points.len() - 1) as f32;
+        // What is not a number is dark.
+        let loudness = if loudness.is_nan() { 0.0 } else { loudness.clamp(0.0, 1.0) };
+        let at = loudness * (points.len() - 1) as f32;
         let below = (at as usize).min(points.len() - 2);
         let share = at - below as f32;
         [16, 8, 0].map(|shift| {

@@ -128,7 +128,9 @@ impl PeriodFinder {
             .expect("the buffers were made by the plan and the ends are real");
         let scale = 1.0 / correlation.len() as f32;
         correlation.truncate(self.tau_max);
-        correlation.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut correlation {
+            *value *= scale;
+        }
         correlation
     }
 }
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn silence_and_noise_have_no_pitch() {
-        assert!(pitch_track(&[0.0; 8192], RATE, 256).iter().all(|&f0| f0 == 0.0));
+        assert!(pitch_track(&vec![0.0; 8192], RATE, 256).iter().all(|&f0| f0 == 0.0));
         let mut state = 1_u32;
         let noise: Vec<f32> = (0..22_050)
             .map(|_| {

@@ -76,6 +76,9 @@ impl Stft {
     }
 
     /// Spectra of the samples as they are; none if they are shorter than one transform.
+    ///
+    /// # Panics
+    /// Never: the buffers are of the plan's own lengths.
     pub fn frames(&self, samples: &[f32]) -> Spectrum {
         let n_bins = self.n_bins();
         let n_frames = match samples.len().checked_sub(self.n_fft) {
@@ -98,6 +101,9 @@ impl Stft {
     }
 
     /// The signal whose centred spectra these are nearest to: `hop · (n_frames − 1)` samples.
+    ///
+    /// # Panics
+    /// If the spectra are of another length than this transform's.
     pub fn inverse(&self, spectrum: &Spectrum) -> Vec<f32> {
         let n_frames = spectrum.n_frames();
         if n_frames == 0 {

@@ -172,6 +172,9 @@ impl ConvTranspose1d {
     }
 
     /// The transposed convolution of `activation(input)`.
+    ///
+    /// # Panics
+    /// If `input` has other channels than the weight.
     pub fn forward_activated(&self, input: &Features, activation: impl Fn(f32) -> f32) -> Features {
         assert_eq!(input.n_channels, self.n_in(), "a convolution was given the wrong channels");
         if input.len == 0 {

@@ -74,6 +74,7 @@ impl Features {
     ///
     /// # Panics
     /// If an index is past the end.
+    #[must_use]
     pub fn select(&self, columns: &[usize]) -> Self {
         let mut selected = Self::zeros(self.n_channels, columns.len());
         for channel in 0..self.n_channels {

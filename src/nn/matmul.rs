@@ -101,6 +101,7 @@ struct MultiplyAdd<'a> {
 impl WithSimd for MultiplyAdd<'_> {
     type Output = ();
 
+    #[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { matrix, source, out, len } = self;
@@ -127,6 +128,7 @@ impl WithSimd for MultiplyAdd<'_> {
 }
 
 /// Sums `PANEL` outputs over `N` vectors of time steps and adds the first `n` steps to `rows`.
+#[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
 #[inline(always)]
 fn tile<S: Simd, const N: usize>(
     simd: S,

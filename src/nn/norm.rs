@@ -25,7 +25,9 @@ impl LayerNorm {
                 *sum += value;
             }
         }
-        mean.iter_mut().for_each(|sum| *sum /= n);
+        for sum in &mut mean {
+            *sum /= n;
+        }
         let mut deviation = vec![0.0; x.len];
         for channel in 0..x.n_channels {
             for ((sum, &value), &mean) in deviation.iter_mut().zip(x.row(channel)).zip(&mean) {

@@ -155,7 +155,8 @@ impl<'a> Scope<'a> {
 
     /// How many there are of `name.0`, `name.1`, …
     pub fn count(&self, name: &str) -> usize {
-        (0..).take_while(|index| self.contains(&format!("{name}.{index}"))).count()
+        let limit = self.weights.tensors.len();
+        (0..limit).take_while(|index| self.contains(&format!("{name}.{index}"))).count()
     }
 
     /// The tensor of that name.
@@ -239,7 +240,9 @@ impl<'a> Scope<'a> {
             let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
             // A row of zeros has no direction; torch makes NaN of it, silence is kinder.
             let factor = if norm > 0.0 { (f64::from(*gain) / norm) as f32 } else { 0.0 };
-            row.iter_mut().for_each(|value| *value *= factor);
+            for value in row {
+                *value *= factor;
+            }
         }
         Ok(folded)
     }

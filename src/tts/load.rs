@@ -14,7 +14,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel,
-            fastspeech2::{FastSpeech2, FastSpeech2Config, Statistics},
+            fastspeech2::{FastSpeech2, FastSpeech2Config, Heads, Statistics},
         },
         vocoder::{GeneratorConfig, HifiGan, Vocoder},
     },
@@ -45,7 +45,10 @@ pub fn load_fastspeech2(folder: &Path) -> Result<FastSpeech2, Error> {
         }
     }
     let config = FastSpeech2Config {
-        n_heads: table.n_heads,
+        heads: Heads {
+            encoder: table.n_heads,
+            decoder: table.n_decoder_heads.unwrap_or(table.n_heads),
+        },
         symbols: SymbolTable::new(table.symbols),
         mel: description.mel,
         pitch_hz: Statistics { mean: table.pitch_mean_hz, std: table.pitch_std_hz },
@@ -74,7 +77,7 @@ pub fn load_hifigan(folder: &Path) -> Result<HifiGan, Error> {
     };
     let config = GeneratorConfig {
         upsample_rates: description.table.upsample_rates,
-        resblock_dilations: description.table.resblock_dilations,
+        resblock_dilations: description.table.resblock_dilation_sizes,
         padding,
     };
     HifiGan::new(&Weights::read(&description.weights)?, &config, description.mel)
@@ -91,6 +94,8 @@ struct Description<T> {
 #[derive(Deserialize)]
 struct FastSpeech2Table {
     n_heads: usize,
+    /// Where the decoder has others than the encoder.
+    n_decoder_heads: Option<usize>,
     symbols: Vec<String>,
     pitch_mean_hz: f32,
     pitch_std_hz: f32,
@@ -103,7 +108,7 @@ struct FastSpeech2Table {
 #[serde(default)]
 struct HifiGanTable {
     upsample_rates: Option<Vec<usize>>,
-    resblock_dilations: Option<Vec<Vec<usize>>>,
+    resblock_dilation_sizes: Option<Vec<Vec<usize>>>,
 }
 
 /// The keys that both kinds share.
@@ -118,7 +123,7 @@ struct Common {
     mel: MelTable,
 }
 
-/// The `[mel]` table; what is not said is as in LJSpeech models.
+/// The `[mel]` table; what is not said is as in models of `LJSpeech`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct MelTable {
@@ -177,4 +182,129 @@ impl MelTable {
 /// A parser's message on one line.
 fn said(error: &toml::de::Error) -> String {
     error.message().replace('\n', "; ")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::{
+        domain::{MelSpectrogram, Phoneme, PhonemeSequence, ProsodyControls},
+        nn::WeightsError,
+    };
+
+    /// A folder with the tiny weights of a golden fixture and a description beside them.
+    pub fn folder(kind: &str, convention: &str, table: &str) -> tempfile::TempDir {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tts");
+        let folder = tempfile::tempdir().unwrap();
+        let weights = fixtures.join(kind).join("model.safetensors");
+        fs::copy(weights, folder.path().join("model.safetensors")).unwrap();
+        let text = format!(
+            "id = \"tiny\"\nkind = \"{kind}\"\nsample_rate = 22050\n\
+             [mel]\nconvention = \"{convention}\"\n[{kind}]\n{table}"
+        );
+        fs::write(folder.path().join(DESCRIPTION), text).unwrap();
+        folder
+    }
+
+    /// The `[fastspeech2]` table of the tiny voice.
+    pub fn voice_table() -> String {
+        let symbols = SymbolTable::speechbrain();
+        format!(
+            "n_heads = 2\nsymbols = {:?}\npitch_mean_hz = 120.0\npitch_std_hz = 30.0\n\
+             energy_mean = 0.5\nenergy_std = 0.25\n",
+            symbols.symbols()
+        )
+    }
+
+    /// A tiny voice with random weights.
+    pub fn voice() -> FastSpeech2 {
+        load_fastspeech2(folder("fastspeech2", "speechbrain", &voice_table()).path()).unwrap()
+    }
+
+    /// A tiny vocoder with random weights.
+    pub fn vocoder(convention: &str) -> HifiGan {
+        load_hifigan(folder("hifigan", convention, "").path()).unwrap()
+    }
+
+    /// Some phonemes of the tiny voice.
+    pub fn phonemes(ids: impl IntoIterator<Item = u32>) -> PhonemeSequence {
+        let table = SymbolTable::speechbrain();
+        let phonemes = ids.into_iter().map(|id| {
+            let symbol = table.symbols()[id as usize].clone();
+            Phoneme { symbol, id, word_idx: None }
+        });
+        PhonemeSequence { phonemes: phonemes.collect(), ..PhonemeSequence::default() }
+    }
+
+    #[test]
+    fn a_voice_and_its_vocoder_speak() {
+        let folder = folder("fastspeech2", "speechbrain", &voice_table());
+        let mut voice = load_acoustic(folder.path()).unwrap();
+        let controls = ProsodyControls::default();
+        let acoustics = voice.synthesize(&phonemes(1..30), None, &controls).unwrap();
+        let sound = vocoder("speechbrain").vocode(&acoustics.mel, &mut |_| Ok(())).unwrap();
+        assert_eq!(sound.samples.len(), acoustics.alignment.n_frames() * 256);
+    }
+
+    #[test]
+    fn a_description_that_cannot_be_is_refused_with_its_path() {
+        let whole = voice_table();
+        for (table, told) in [
+            ("n_heads = 2", "missing field"),
+            (&whole.replace("n_heads = 2", "n_heads = \"two\""), "expected usize"),
+            (&whole.replace("pitch_std_hz = 30.0", "pitch_std_hz = 0.0"), "above zero"),
+            ("=", ""),
+        ] {
+            let folder = folder("fastspeech2", "hifigan", table);
+            let Err(error) = load_acoustic(folder.path()) else { panic!("{table} was taken") };
+            let text = error.to_string();
+            assert!(text.contains(told) && text.ends_with("model.toml"), "{text}");
+        }
+        let vocoder = folder("hifigan", "hifigan", "");
+        let error = load_acoustic(vocoder.path()).err().unwrap().to_string();
+        assert!(error.contains("it is a HiFi-GAN model, not FastSpeech 2"), "{error}");
+        assert!(load_vocoder(&vocoder.path().join("nowhere")).is_err());
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_are_refused_by_name() {
+        let fewer = voice_table().replace("\"spn\", ", "");
+        let folder = folder("fastspeech2", "hifigan", &fewer);
+        let error = load_acoustic(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("expected 41 rows, one per symbol"), "{error}");
+
+        let folder =
+            super::tests::folder("fastspeech2", "hifigan", &voice_table().replace("= 2", "= 3"));
+        let error = load_acoustic(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("3 attention heads divide"), "{error}");
+
+        let vocoder = super::tests::folder("hifigan", "hifigan", "upsample_rates = [8, 8, 2, 3]");
+        let error = load_vocoder(vocoder.path()).err().unwrap().to_string();
+        assert!(error.contains("whose product is 256"), "{error}");
+
+        // The weights of a vocoder under the description of a voice.
+        let voice = super::tests::folder("fastspeech2", "hifigan", &voice_table());
+        let weights = voice.path().join("model.safetensors");
+        fs::copy(vocoder.path().join("model.safetensors"), &weights).unwrap();
+        assert!(matches!(
+            load_acoustic(voice.path()),
+            Err(Error::Weights(WeightsError::Missing { .. }))
+        ));
+        let whole = fs::read(&weights).unwrap();
+        for share in [0, 1, 2, 3, 5, 9] {
+            fs::write(&weights, &whole[..whole.len() * share / 10]).unwrap();
+            let damaged = load_acoustic(voice.path());
+            assert!(
+                matches!(damaged, Err(Error::Weights(WeightsError::Damaged { .. }))),
+                "{share}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_vocoder_refuses_the_mel_of_another_kind() {
+        let mel = MelSpectrogram::empty(MelConfig::default());
+        let error = vocoder("speechbrain").vocode(&mel, &mut |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("Griffin-Lim"), "{error}");
+    }
 }

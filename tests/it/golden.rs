@@ -9,6 +9,8 @@
 //! Everything is held to 1e-4 (of the value, where that is above one), but for G2P where a folder
 //! brings no weights of its own: the bundled ones are stored in 16 bits.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     collections::HashMap,
     env, fs,
@@ -18,11 +20,12 @@ use std::{
 use candle_core::{DType, Tensor};
 use formant::{
     domain::{MelConfig, MelConvention},
-    dsp::{GriffinLim, MelFilterBank, Phase, Spectrum, Stft, mel_energy, mel_spectrogram},
+    dsp::{Complex, GriffinLim, MelFilterBank, Phase, Spectrum, Stft, mel_energy, mel_spectrogram},
     nn::{Features, Padding, Weights},
     tts::{
-        G2p,
-        acoustic::fastspeech2::{Network, frames},
+        AcousticModel, FrontEnd, G2p,
+        acoustic::fastspeech2::{Heads, Network, frames},
+        load_fastspeech2, load_hifigan,
         vocoder::{Generator, GeneratorConfig},
     },
 };
@@ -32,13 +35,16 @@ use serde_json::Value;
 const TOLERANCE: f32 = 1e-4;
 /// The same where weights were rounded to 16 bits on one side only.
 const HALF_PRECISION_TOLERANCE: f32 = 2e-2;
+/// The same for the bundled vocoder, whose hundred-thousand-fold sums torch adds in another order.
+const BUNDLED_WAVE_TOLERANCE: f32 = 1e-3;
 
 #[test]
 fn golden_fastspeech2() {
     for fixture in fixtures("fastspeech2") {
-        let n_heads = fixture.count("enc_num_head").unwrap_or(2);
+        let heads = |key| fixture.count(key).unwrap_or(2);
+        let heads = Heads { encoder: heads("enc_num_head"), decoder: heads("dec_num_head") };
         let weights = fixture.weights();
-        let network = Network::load(&weights.scope(""), n_heads).unwrap();
+        let network = Network::load(&weights.scope(""), heads).unwrap();
         for tag in fixture.tags(".log_durations") {
             // In a padded batch SpeechBrain hands each head the mask of another item, so that no
             // item is what it is alone; one utterance at a time has no such thing to reproduce.
@@ -200,10 +206,13 @@ fn golden_dsp() {
     for fixture in fixtures("dsp") {
         let n_bins = fixture.tensor("stft_abs").dim(0).unwrap();
         let n_mels = fixture.tensor("mel_hifigan").dim(0).unwrap();
+        // The inverse has as many samples as there are hops between the frames.
+        let n_hops = fixture.tensor("stft_abs").dim(1).unwrap() - 1;
+        let hop_length = fixture.values("istft").len() / n_hops;
         let config = |convention| MelConfig {
             sample_rate: fixture.count("sr").unwrap_or(22_050) as u32,
             n_fft: 2 * (n_bins - 1),
-            hop_length: fixture.count("hop_length").unwrap_or(256),
+            hop_length,
             win_length: fixture.count("win_length").unwrap_or(2 * (n_bins - 1)),
             n_mels,
             f_min: fixture.number("f_min").unwrap_or(0.0).into(),
@@ -252,10 +261,7 @@ fn golden_dsp() {
 fn check_recorded_inverse(fixture: &Fixture, stft: &Stft) {
     let (real, imaginary) = (fixture.columns("stft_real"), fixture.columns("stft_imag"));
     let mut spectrum = Spectrum { bins: Vec::new(), n_bins: stft.n_bins() };
-    spectrum.bins.resize(real.len(), Default::default());
-    for ((bin, re), im) in spectrum.bins.iter_mut().zip(real).zip(imaginary) {
-        (bin.re, bin.im) = (re, im);
-    }
+    spectrum.bins = real.into_iter().zip(imaginary).map(|(re, im)| Complex { re, im }).collect();
     fixture.check("istft", &stft.inverse(&spectrum));
 }
 
@@ -267,7 +273,7 @@ fn check_griffin_lim(fixture: &Fixture, stft: &Stft) {
         let n_iterations = name.trim_end_matches("it").rsplit('_').next().unwrap().parse().unwrap();
         let momentum = if name.contains("fast") { 0.99 } else { 0.0 };
         let method = GriffinLim { n_iterations, momentum, phase: Phase::Zero };
-        fixture.check(name, &method.from_magnitudes(&magnitudes, stft));
+        fixture.check(name, &method.invert(&magnitudes, stft));
     }
 }
 
@@ -311,6 +317,53 @@ fn described(fixture: &Fixture) -> PathBuf {
     let text = format!("graphemes = {graphemes}\nphonemes = {phonemes}\nmax_phonemes = 20\n");
     fs::write(folder.join("model.toml"), text).unwrap();
     folder
+}
+
+#[test]
+fn the_bundled_voice_says_what_it_said_in_torch() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let recorded = Weights::read(&root.join("tests/fixtures/voice/parity.safetensors")).unwrap();
+    let want = |name: &str| recorded.scope("").array(name).unwrap().values.clone();
+    let front_end = FrontEnd::new(G2p::load(&root.join("models/g2p-en")).unwrap());
+    let voice = load_fastspeech2(&root.join("models/joe-fastspeech2")).unwrap();
+    let phonemes =
+        front_end.phonemes("Good evening, and welcome to the studio.", voice.symbols()).unwrap();
+
+    let network = voice.network();
+    let mut hidden = network.encode(&phonemes.ids());
+    let log_durations = network.log_durations(&hidden);
+    assert_close("log_durations", &log_durations, &want("log_durations"), TOLERANCE);
+    let durations: Vec<u32> = log_durations.iter().map(|&d| frames(d, 1.0)).collect();
+    let pitch = network.pitch(&hidden);
+    assert_close("pitch", &pitch, &want("pitch"), TOLERANCE);
+    network.add_pitch(&mut hidden, &pitch);
+    let energy = network.energy(&hidden);
+    assert_close("energy", &energy, &want("energy"), TOLERANCE);
+    network.add_energy(&mut hidden, &energy);
+    let before = network.mel_before_postnet(&network.decode(&hidden, &durations));
+    assert_close("mel_pre", &before.to_columns(), &want("mel_pre"), TOLERANCE);
+    let mel = network.mel(&before);
+    assert_close("mel_post", &mel.to_columns(), &want("mel_post"), TOLERANCE);
+
+    let vocoder = load_hifigan(&root.join("models/joe-hifigan")).unwrap();
+    let wave = vocoder.generator().forward(&mel);
+    assert_close("wave", &wave, &want("wave"), BUNDLED_WAVE_TOLERANCE);
+}
+
+#[test]
+fn the_bundled_vocoder_copies_recordings_as_in_torch() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let vocoder = load_hifigan(&root.join("models/joe-hifigan")).unwrap();
+    for index in 1..=3 {
+        let path = root.join(format!("tests/fixtures/copy_synthesis/{index}.safetensors"));
+        let recorded = Weights::read(&path).unwrap();
+        let mel = recorded.scope("").array("mel").unwrap();
+        let len = mel.shape[1];
+        let mel = Features { values: mel.values.clone(), n_channels: mel.shape[0], len };
+        let want = &recorded.scope("").array("vocoded").unwrap().values;
+        let label = format!("copy {index}");
+        assert_close(&label, &vocoder.generator().forward(&mel), want, BUNDLED_WAVE_TOLERANCE);
+    }
 }
 
 /// One folder of recordings.

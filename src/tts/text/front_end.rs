@@ -189,3 +189,85 @@ fn is_speakable(sentence: &str) -> bool {
     sentence.contains(|c: char| c.is_ascii_alphanumeric())
         || normalize(sentence).contains(|c: char| c.is_ascii_alphabetic())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn front_end() -> FrontEnd {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/g2p-en");
+        FrontEnd::new(G2p::load(&folder).unwrap())
+    }
+
+    fn spoken(front_end: &FrontEnd, text: &str, symbols: &SymbolTable) -> String {
+        let sequence = front_end.phonemes(text, symbols).unwrap();
+        let symbols: Vec<_> = sequence.phonemes.into_iter().map(|phoneme| phoneme.symbol).collect();
+        symbols.join("|")
+    }
+
+    #[test]
+    fn the_sequence_is_the_one_the_voice_was_trained_with() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/front_end/symbols.json");
+        let recorded: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let names = |list: &serde_json::Value| -> Vec<String> {
+            list.as_array().unwrap().iter().map(|s| s.as_str().unwrap().to_owned()).collect()
+        };
+        let (front_end, table) = (front_end(), SymbolTable::formant());
+        assert_eq!(names(&recorded["symbols"]), table.symbols());
+        for sentence in recorded["sentences"].as_array().unwrap() {
+            let text = sentence["text"].as_str().unwrap();
+            let expected = names(&sentence["symbols"]).join("|");
+            assert_eq!(spoken(&front_end, text, &table), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_spoken() {
+        let (front_end, table) = (front_end(), SymbolTable::formant());
+        let written = spoken(&front_end, "Dr. Lee paid $3.50 at 3:45.", &table);
+        let read = "Doctor Lee paid three dollars and fifty cents at three forty-five.";
+        assert_eq!(written, spoken(&front_end, read, &table));
+    }
+
+    #[test]
+    fn a_published_voice_gets_the_symbols_it_has() {
+        let (front_end, table) = (front_end(), SymbolTable::speechbrain());
+        assert_eq!(spoken(&front_end, "Hello, world!", &table), "HH|AH|L|OW|spn|W|ER|L|D|spn");
+    }
+
+    #[test]
+    fn words_know_their_phonemes() {
+        let sequence = front_end().phonemes("Hello, zyxwv!", &SymbolTable::formant()).unwrap();
+        let [hello, guessed] = &sequence.words[..] else { panic!("{:?}", sequence.words) };
+        assert_eq!(
+            (hello.text.as_str(), hello.guessed, hello.phonemes.clone()),
+            ("hello", false, 1..5)
+        );
+        assert!(sequence.phonemes[1..5].iter().all(|phoneme| phoneme.word_idx == Some(0)));
+        assert_eq!(sequence.phonemes[5].word_idx, None);
+        assert!(guessed.guessed || guessed.text.len() == 1);
+        assert_eq!(sequence.normalized.split(' ').next(), Some("Hello,"));
+    }
+
+    #[test]
+    fn a_text_without_a_speakable_character_is_refused() {
+        let front_end = front_end();
+        for text in ["", "  ", "...", "🎉", "日本語", "\n\n"] {
+            assert!(matches!(front_end.sentences(text), Err(Error::EmptyText)), "{text:?}");
+            let phonemes = front_end.phonemes(text, &SymbolTable::formant());
+            assert!(matches!(phonemes, Err(Error::EmptyText)), "{text:?}");
+        }
+        let table = SymbolTable::new(["x"]);
+        assert!(matches!(front_end.phonemes("Hello", &table), Err(Error::EmptyText)));
+    }
+
+    #[test]
+    fn unspeakable_sentences_are_left_out() {
+        let sentences = front_end().sentences("Hello. 🎉🎉! & more. *** ").unwrap();
+        assert_eq!(sentences, ["Hello.", "& more."]);
+    }
+}

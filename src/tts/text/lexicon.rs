@@ -91,7 +91,7 @@ mod tests {
         let text =
             "# a remark\nread R EH1 D\nread(2) R IY1 D\na AH0 # weak\na's EY1 Z\n".to_owned();
         let lexicon = Lexicon::parse(text);
-        let of = |word| lexicon.phonemes(word).map(|phonemes| phonemes.collect::<Vec<_>>());
+        let of = |word| lexicon.phonemes(word).map(Iterator::collect::<Vec<_>>);
         assert_eq!(of("read"), Some(vec!["R", "EH1", "D"]));
         assert_eq!(of("a"), Some(vec!["AH0"]));
         assert_eq!(of("a's"), Some(vec!["EY1", "Z"]));

@@ -56,6 +56,9 @@ const REGNAL: [&str; 36] = [
     "margaret",
 ];
 
+/// Characters of the longest abbreviation with stops between its letters.
+const LONGEST_DOTTED: usize = 16;
+
 /// The text with numbers, abbreviations and symbols spelled out.
 pub fn normalize(text: &str) -> String {
     let folded = fold(text);
@@ -119,11 +122,10 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, rest: &'a str) {
         let letters = &rest[..word_len(rest)];
-        let reading = self
-            .dotted(rest)
-            .or_else(|| self.date(rest, letters))
+        let reading = Self::dotted(rest)
+            .or_else(|| Self::date(rest, letters))
             .or_else(|| self.street_or_title(rest, letters))
-            .or_else(|| self.abbreviation(rest, letters))
+            .or_else(|| Self::abbreviation(rest, letters))
             .or_else(|| self.roman(letters))
             .unwrap_or_else(|| (letters.len(), spelling::word(letters)));
         self.say(reading);
@@ -131,16 +133,16 @@ impl<'a> Reader<'a> {
     }
 
     /// `e.g.`, `U.S.`, `Ph.D.`: letters with stops between them.
-    fn dotted(&self, rest: &str) -> Option<(usize, String)> {
+    fn dotted(rest: &str) -> Option<(usize, String)> {
         let len = dotted_len(rest)?;
         let written = rest[..len].trim_end_matches('.');
         let lower = written.to_ascii_lowercase();
         let words = dotted(&lower).map_or_else(|| spelling::spell(written), str::to_owned);
-        Some((len - self.stop_to_keep(&rest[..len], &rest[len..]), words))
+        Some((len - Self::stop_to_keep(&rest[..len], &rest[len..]), words))
     }
 
     /// `March 3rd, 1995`, `Jan. 5`: the month in full and the day's place in it.
-    fn date(&self, rest: &str, letters: &str) -> Option<(usize, String)> {
+    fn date(rest: &str, letters: &str) -> Option<(usize, String)> {
         let month = month(letters)?;
         let mut len = letters.len();
         let stop = rest[len..].starts_with('.') && letters != month;
@@ -186,10 +188,10 @@ impl<'a> Reader<'a> {
         let words =
             if before_name && !(after_name && letters == "St" && stop) { title } else { street };
         let len = letters.len() + usize::from(stop);
-        Some((len - self.stop_to_keep(&rest[..len], after), words.to_owned()))
+        Some((len - Self::stop_to_keep(&rest[..len], after), words.to_owned()))
     }
 
-    fn abbreviation(&self, rest: &str, letters: &str) -> Option<(usize, String)> {
+    fn abbreviation(rest: &str, letters: &str) -> Option<(usize, String)> {
         let (words, needs) = expansion(&letters.to_ascii_lowercase())?;
         let stop = rest[letters.len()..].starts_with('.');
         let after = &rest[letters.len() + usize::from(stop)..];
@@ -209,7 +211,7 @@ impl<'a> Reader<'a> {
             letters.starts_with(char::is_uppercase) || words.starts_with(char::is_lowercase);
         let words = if keeps_case { words.to_owned() } else { words.to_ascii_lowercase() };
         let len = letters.len() + usize::from(stop);
-        Some((len - self.stop_to_keep(&rest[..len], after), words))
+        Some((len - Self::stop_to_keep(&rest[..len], after), words))
     }
 
     /// `Henry VIII`, `World War II`.
@@ -228,8 +230,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One, if an abbreviation's stop ends the text too and so has to stay.
-    #[expect(clippy::unused_self, reason = "reads as one of the walk's questions")]
-    fn stop_to_keep(&self, abbreviation: &str, after: &str) -> usize {
+    fn stop_to_keep(abbreviation: &str, after: &str) -> usize {
         usize::from(abbreviation.ends_with('.') && is_end(after))
     }
 
@@ -304,7 +305,8 @@ fn dotted_len(text: &str) -> Option<usize> {
     }
     let bytes = text.as_bytes();
     let mut len = 0;
-    while bytes.get(len).is_some_and(u8::is_ascii_alphabetic) && bytes.get(len + 1) == Some(&b'.') {
+    let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+    while len <= LONGEST_DOTTED && is_letter(len) && bytes.get(len + 1) == Some(&b'.') {
         len += 2;
     }
     let goes_on = bytes.get(len).is_some_and(u8::is_ascii_alphanumeric);

@@ -76,12 +76,11 @@ impl Pronouncer {
                     }
                 }
             }
-            Next::Word(next) if matches!(word, "the" | "to" | "into") => {
-                if self.alone(next).phonemes.first().is_some_and(|first| is_vowel(first)) {
-                    let last = if word == "the" { "IY0" } else { "UW0" };
-                    said.phonemes.pop();
-                    said.phonemes.push(last.to_owned());
-                }
+            Next::Word(next)
+                if matches!(word, "the" | "to" | "into") && self.begins_with_vowel(next) =>
+            {
+                said.phonemes.pop();
+                said.phonemes.push(if word == "the" { "IY0" } else { "UW0" }.to_owned());
             }
             _ => (),
         }
@@ -97,13 +96,15 @@ impl Pronouncer {
             .or_else(|| self.look_up(word))
             .or_else(|| self.possessive(word))
             .or_else(|| self.with_suffix(word));
-        match known {
-            Some(phonemes) => Pronunciation { phonemes, guessed: false },
-            None => {
-                let letters: String = word.chars().filter(char::is_ascii_lowercase).collect();
-                Pronunciation { phonemes: self.g2p.phonemes(&letters), guessed: true }
-            }
+        if let Some(phonemes) = known {
+            return Pronunciation { phonemes, guessed: false };
         }
+        let letters: String = word.chars().filter(char::is_ascii_lowercase).collect();
+        Pronunciation { phonemes: self.g2p.phonemes(&letters), guessed: true }
+    }
+
+    fn begins_with_vowel(&self, word: &str) -> bool {
+        self.alone(word).phonemes.first().is_some_and(|first| is_vowel(first))
     }
 
     fn look_up(&self, word: &str) -> Option<Vec<String>> {

@@ -256,6 +256,7 @@ fn short_decade(text: &str) -> Option<Reading> {
     is_decade.then(|| (4, plural(&cardinal(&digits[..2]))))
 }
 
+#[derive(Clone, Copy)]
 struct Currency {
     singular: &'static str,
     plural: &'static str,

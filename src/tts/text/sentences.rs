@@ -123,10 +123,7 @@ fn ends_sentence(before: &str, stop: char, after: &str) -> bool {
 /// Cuts a sentence that is too long after the last clause, or word, that still fits.
 fn pieces(sentence: &str, out: &mut Vec<String>) {
     let mut rest = sentence;
-    loop {
-        let Some((limit, _)) = rest.char_indices().nth(LONGEST) else {
-            break;
-        };
+    while let Some((limit, _)) = rest.char_indices().nth(LONGEST) {
         let head = &rest[..limit];
         let shortest = rest.char_indices().nth(SHORTEST).map_or(0, |(at, _)| at);
         let after_mark = |marks: &[char]| {

@@ -10,6 +10,8 @@ use crate::tts::text::{
 const LONGEST_SPELLED: usize = 4;
 /// Digits up to this many are read as a number within an address.
 const LONGEST_NUMBER: usize = 4;
+/// Characters that are searched for the end of an address.
+const LONGEST_ADDRESS: usize = 500;
 /// Last parts by which an address without `www` or `://` is known.
 const TOP_DOMAINS: [&str; 24] = [
     "com", "org", "net", "edu", "gov", "io", "ai", "dev", "app", "info", "co", "us", "uk", "de",
@@ -54,7 +56,13 @@ pub fn spell(letters: &str) -> String {
 
 /// An address of the web or of mail at the start of `text`: its length, and how it is read.
 pub fn address(text: &str) -> Option<(usize, String)> {
-    let end = text.find(|c: char| c.is_whitespace() || "<>\"".contains(c)).unwrap_or(text.len());
+    let ends = |c: char| c.is_whitespace() || "<>\"".contains(c);
+    let (end, _) = text
+        .char_indices()
+        .map(|(at, c)| (at, ends(c)))
+        .chain([(text.len(), true)])
+        .take(LONGEST_ADDRESS)
+        .find(|(_, ends)| *ends)?;
     let token = text[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '\'']);
     if !token.is_ascii() || !token.contains('.') {
         return None;

@@ -62,7 +62,7 @@ impl Generator {
         let pre = conv(scope, "conv_pre", None, 1, padding)?;
         let n_stages = scope.count("ups");
         let n_blocks = scope.count("resblocks");
-        if n_stages == 0 || n_blocks == 0 || n_blocks % n_stages != 0 {
+        if n_stages == 0 || n_blocks == 0 || !n_blocks.is_multiple_of(n_stages) {
             let expected =
                 format!("as many residual blocks per stage, found {n_blocks} for {n_stages}");
             return Err(scope.unexpected("ups.0.weight", expected));
@@ -173,7 +173,9 @@ impl Generator {
             }
         }
         let mut sound = self.post.forward_activated(&x, |v| leaky_relu(v, LAST_SLOPE)).values;
-        sound.iter_mut().for_each(|sample| *sample = sample.tanh());
+        for sample in &mut sound {
+            *sample = sample.tanh();
+        }
         if self.has_even_borders() {
             let samples = scale(&frames, self.hop_length());
             sound.truncate(samples.end - start);

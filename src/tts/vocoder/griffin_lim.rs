@@ -41,7 +41,7 @@ impl Vocoder for GriffinLim {
             phase: Phase::Random { seed: self.seed },
         };
         // Nothing is ready before the end, but a client may have gone in the meantime.
-        let samples = reconstruction.from_mel(mel, &mut || on_samples(&[]))?;
+        let samples = reconstruction.invert_mel(mel, &mut || on_samples(&[]))?;
         on_samples(&samples)?;
         Ok(Waveform { samples, sample_rate: mel.config.sample_rate })
     }

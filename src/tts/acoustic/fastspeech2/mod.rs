@@ -4,5 +4,5 @@ mod blocks;
 mod network;
 mod voice;
 
-pub use network::{Network, Sizes, frames};
+pub use network::{Heads, Network, Sizes, frames};
 pub use voice::{FastSpeech2, FastSpeech2Config, Statistics};

@@ -10,8 +10,20 @@ use crate::{
     tts::acoustic::fastspeech2::blocks::{Encoder, PostNet, Predictor, conv, linear},
 };
 
+/// The tensor whose rows are the symbols.
+pub const EMBEDDING: &str = "encPreNet.token_embedding.Embedding.weight";
+
 /// Frames that one phoneme may take, so that damaged weights cannot ask for all memory.
 const MAX_PHONEME_FRAMES: f32 = 2000.0;
+
+/// Attention heads, which no shape tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// In the encoder, and where pauses are predicted.
+    pub encoder: usize,
+    /// In the decoder.
+    pub decoder: usize,
+}
 
 /// What the shapes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,24 +58,24 @@ impl Network {
     ///
     /// # Errors
     /// If a tensor is missing or its shape does not fit the others.
-    pub fn load(scope: &Scope<'_>, n_heads: usize) -> Result<Self, WeightsError> {
-        let (embedding, sizes) = embedding(scope, n_heads)?;
+    pub fn load(scope: &Scope<'_>, heads: Heads) -> Result<Self, WeightsError> {
+        let (embedding, sizes) = embedding(scope, heads)?;
         let d_model = sizes.d_model;
         let n_mels = scope.folded("linear.w", &[None, Some(d_model)])?.shape[0];
         let silences = scope
             .contains("spn_predictor")
-            .then(|| SilencePredictor::load(&scope.scope("spn_predictor"), n_heads))
+            .then(|| SilencePredictor::load(&scope.scope("spn_predictor"), heads))
             .transpose()?;
         Ok(Self {
             sizes: Sizes { n_mels, ..sizes },
             embedding,
-            encoder: Encoder::load(&scope.scope("encoder"), d_model, n_heads)?,
+            encoder: Encoder::load(&scope.scope("encoder"), d_model, heads.encoder)?,
             durations: Predictor::load(&scope.scope("durPred"), d_model)?,
             pitch: Predictor::load(&scope.scope("pitchPred"), d_model)?,
             energy: Predictor::load(&scope.scope("energyPred"), d_model)?,
             pitch_embedding: conv(scope, "pitchEmbed", 1, d_model)?,
             energy_embedding: conv(scope, "energyEmbed", 1, d_model)?,
-            decoder: Encoder::load(&scope.scope("decoder"), d_model, n_heads)?,
+            decoder: Encoder::load(&scope.scope("decoder"), d_model, heads.decoder)?,
             linear: linear(scope, "linear.w", d_model, n_mels)?,
             postnet: PostNet::load(&scope.scope("postnet"), n_mels)?,
             silences,
@@ -167,12 +179,12 @@ struct SilencePredictor {
 }
 
 impl SilencePredictor {
-    fn load(scope: &Scope<'_>, n_heads: usize) -> Result<Self, WeightsError> {
-        let (embedding, Sizes { d_model, .. }) = embedding(scope, n_heads)?;
+    fn load(scope: &Scope<'_>, heads: Heads) -> Result<Self, WeightsError> {
+        let (embedding, Sizes { d_model, .. }) = embedding(scope, heads)?;
         Ok(Self {
             embedding,
             d_model,
-            encoder: Encoder::load(&scope.scope("spn_encoder"), d_model, n_heads)?,
+            encoder: Encoder::load(&scope.scope("spn_encoder"), d_model, heads.encoder)?,
             linear: linear(scope, "spn_linear.w", d_model, 1)?,
         })
     }
@@ -188,13 +200,14 @@ impl SilencePredictor {
     }
 }
 
-fn embedding(scope: &Scope<'_>, n_heads: usize) -> Result<(Vec<f32>, Sizes), WeightsError> {
-    const NAME: &str = "encPreNet.token_embedding.Embedding.weight";
-    let table = scope.shaped(NAME, &[None, None])?;
+fn embedding(scope: &Scope<'_>, heads: Heads) -> Result<(Vec<f32>, Sizes), WeightsError> {
+    let table = scope.shaped(EMBEDDING, &[None, None])?;
     let (n_symbols, d_model) = (table.shape[0], table.shape[1]);
-    if n_heads == 0 || !d_model.is_multiple_of(n_heads) {
-        let expected = format!("a width that {n_heads} attention heads divide");
-        return Err(scope.unexpected(NAME, expected));
+    for n_heads in [heads.encoder, heads.decoder] {
+        if n_heads == 0 || !d_model.is_multiple_of(n_heads) {
+            let expected = format!("a width that {n_heads} attention heads divide");
+            return Err(scope.unexpected(EMBEDDING, expected));
+        }
     }
     Ok((table.values.clone(), Sizes { n_symbols, d_model, n_mels: 0 }))
 }

@@ -7,7 +7,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel, Acoustics,
-            fastspeech2::network::{Network, frames},
+            fastspeech2::network::{EMBEDDING, Heads, Network, frames},
         },
         symbols::is_voiced,
     },
@@ -20,7 +20,7 @@ const MAX_FRAMES: usize = 20_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct FastSpeech2Config {
     /// Attention heads.
-    pub n_heads: usize,
+    pub heads: Heads,
     /// Symbols in the order of the embedding.
     pub symbols: SymbolTable,
     /// What the mels look like.
@@ -65,12 +65,11 @@ impl FastSpeech2 {
     /// If a tensor is missing or does not fit the description.
     pub fn new(weights: &Weights, config: FastSpeech2Config) -> Result<Self, Error> {
         let scope = weights.scope("");
-        let network = Network::load(&scope, config.n_heads)?;
+        let network = Network::load(&scope, config.heads)?;
         let sizes = network.sizes();
         if sizes.n_symbols != config.symbols.len() {
             let expected = format!("{} rows, one per symbol", config.symbols.len());
-            const NAME: &str = "encPreNet.token_embedding.Embedding.weight";
-            return Err(scope.unexpected(NAME, expected).into());
+            return Err(scope.unexpected(EMBEDDING, expected).into());
         }
         if sizes.n_mels != config.mel.n_mels {
             let expected = format!("{} rows, one per mel band", config.mel.n_mels);
@@ -209,4 +208,98 @@ fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tts::load::tests::{phonemes, voice};
+
+    fn speak(ids: std::ops::Range<u32>, controls: ProsodyControls) -> Acoustics {
+        voice().synthesize(&phonemes(ids), None, &controls).unwrap()
+    }
+
+    #[track_caller]
+    fn check_whole(acoustics: &Acoustics, n_phonemes: usize) {
+        assert_eq!(acoustics.alignment.durations.len(), n_phonemes);
+        assert_eq!(acoustics.mel.n_frames(), acoustics.alignment.n_frames());
+        assert!(acoustics.mel.n_frames() > 0);
+        assert!(acoustics.mel.frames.iter().all(|value| value.is_finite()));
+        let prosody = acoustics.prosody.as_ref().unwrap();
+        assert_eq!((prosody.f0_hz.len(), prosody.energy.len()), (n_phonemes, n_phonemes));
+    }
+
+    #[test]
+    fn sentences_of_any_length_are_spoken() {
+        for n_phonemes in 1..8 {
+            check_whole(&speak(1..1 + n_phonemes, ProsodyControls::default()), n_phonemes as usize);
+        }
+        let many = phonemes((0..450).map(|at| 1 + at % 39));
+        let slow = ProsodyControls { pace: 0.5, ..ProsodyControls::default() };
+        let acoustics = voice().synthesize(&many, None, &slow).unwrap();
+        assert!(acoustics.mel.n_frames() > 2_600, "{}", acoustics.mel.n_frames());
+        check_whole(&acoustics, 450);
+    }
+
+    #[test]
+    fn twice_the_pace_takes_half_the_time() {
+        let pace = |pace| {
+            speak(1..40, ProsodyControls { pace, ..ProsodyControls::default() }).mel.n_frames()
+                as f32
+        };
+        // Durations are cut to whole frames, so that slow speech comes nearer to the ratio.
+        let ratio = pace(0.25) / pace(0.5);
+        assert!((ratio - 2.0).abs() < 0.1, "{ratio}");
+    }
+
+    #[test]
+    fn prosody_handed_back_changes_nothing() {
+        let controls = ProsodyControls { pitch: 1.2, energy: 0.9, ..ProsodyControls::default() };
+        let first = speak(1..30, controls);
+        let again =
+            voice().synthesize(&phonemes(1..30), first.prosody.as_ref(), &controls).unwrap();
+        assert_eq!(again.alignment, first.alignment);
+        for (a, b) in again.mel.frames.iter().zip(&first.mel.frames) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn an_edited_pitch_is_heard_and_voiceless_phonemes_have_none() {
+        let first = speak(1..30, ProsodyControls::default());
+        let mut prosody = first.prosody.clone().unwrap();
+        let voiced = phonemes(1..30);
+        for (f0, phoneme) in prosody.f0_hz.iter().zip(&voiced.phonemes) {
+            assert!(*f0 == 0.0 || is_voiced(&phoneme.symbol));
+        }
+        prosody.f0_hz.fill(300.0);
+        let controls = ProsodyControls::default();
+        let edited = voice().synthesize(&voiced, Some(&prosody), &controls).unwrap();
+        assert!(edited.mel != first.mel, "the edit is not heard");
+        assert!((edited.prosody.unwrap().f0_hz[0] - 300.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut voice = voice();
+        let controls = ProsodyControls::default();
+        let prosody = Prosody { f0_hz: vec![100.0; 3], energy: vec![1.0; 3] };
+        assert!(matches!(
+            voice.synthesize(&phonemes(1..5), Some(&prosody), &controls),
+            Err(Error::ProsodyLength { found: 3, expected: 4 })
+        ));
+        for pace in [0.0, -1.0, 9.0, f32::NAN] {
+            let controls = ProsodyControls { pace, ..controls };
+            let refused = voice.synthesize(&phonemes(1..5), None, &controls);
+            assert!(matches!(refused, Err(Error::ControlRange { name: "pace", .. })));
+        }
+        let mut strange = phonemes(1..5);
+        strange.phonemes[2].id = 42;
+        assert!(matches!(
+            voice.synthesize(&strange, None, &controls),
+            Err(Error::UnknownSymbol { id: 42, n_symbols: 42 })
+        ));
+        let nothing = phonemes(1..1);
+        assert!(matches!(voice.synthesize(&nothing, None, &controls), Err(Error::EmptyText)));
+    }
 }
