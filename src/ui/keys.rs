@@ -135,7 +135,8 @@ pub(super) fn text(shortcut: &KeyboardShortcut) -> String {
 /// The id of the command whose shortcut was pressed, which is used up by that. Commands that
 /// cannot be done now leave the keys to whoever else wants them.
 pub(super) fn pressed(ctx: &egui::Context, commands: &[PageCommand]) -> Option<&'static str> {
-    if ctx.input_mut(|input| input.consume_shortcut(&ZOOM_IN_TOO)) {
+    let can_zoom = commands.iter().any(|command| command.id == ZOOM_IN);
+    if can_zoom && ctx.input_mut(|input| input.consume_shortcut(&ZOOM_IN_TOO)) {
         return Some(ZOOM_IN);
     }
     let mut candidates: Vec<_> = commands
