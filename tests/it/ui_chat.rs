@@ -1,6 +1,10 @@
 //! The Chat page, driven by its labels over an engine without models; no window is opened.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eframe::egui::{self, Key, Modifiers, accesskit::Role};
 use egui_kittest::{
@@ -38,7 +42,10 @@ impl Host {
     fn over(folder: TempDir) -> Self {
         let at = |name: &str| folder.path().join(name);
         let folders = Folders { data: at("data"), config: at("config"), bundled: at("bundled") };
-        let library = Library::new(folders);
+        Self::with(Library::new(folders), folder)
+    }
+
+    fn with(library: Library, folder: TempDir) -> Self {
         let silent: Arc<dyn Fn() + Send + Sync> = Arc::new(|| ());
         let settings = Settings::default();
         Self {
@@ -74,8 +81,9 @@ impl Host {
                 page.run(command.id, &mut ctx);
             }
         }
-        let escape = ui.input(|input| input.key_pressed(Key::Escape));
-        if let Some(stop) = page.activity().and_then(|activity| activity.stop).filter(|_| escape) {
+        if let Some(stop) = page.activity().and_then(|activity| activity.stop)
+            && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
+        {
             page.run(stop, &mut ctx);
         }
         page.ui(ui, &mut ctx);
@@ -114,19 +122,26 @@ fn harness(host: Host) -> Harness<'static, Host> {
     harness
 }
 
-/// Steps until the conversations are read and no reply is being written. The engine's thread
-/// answers in its own time, so this gives way to it instead of sleeping.
-fn settle(harness: &mut Harness<'static, Host>) {
-    for _ in 0..20_000 {
+/// Longer than anything here takes, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Steps until `is_so`. Other threads answer in their own time, so this gives way to them.
+#[track_caller]
+fn wait_for(harness: &mut Harness<'static, Host>, is_so: impl Fn(&ChatPage) -> bool) {
+    let begun = Instant::now();
+    while !is_so(&harness.state().page) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", harness.state().page.messages());
         harness.step();
-        let page = &harness.state().page;
-        if page.is_ready() && page.activity().is_none() {
-            break;
-        }
         std::thread::yield_now();
     }
+}
+
+/// Steps until the conversations are read and no reply is being written.
+#[track_caller]
+fn settle(harness: &mut Harness<'static, Host>) {
+    harness.step();
+    wait_for(harness, |page| page.is_ready() && page.activity().is_none());
     harness.run_steps(3);
-    assert!(harness.state().page.is_ready() && harness.state().page.activity().is_none());
 }
 
 fn type_message(harness: &mut Harness<'static, Host>, text: &str) {
@@ -149,7 +164,7 @@ fn without_a_model_the_error_stands_in_place_and_the_text_is_kept() {
     assert_eq!(harness.state().page.messages(), ["Is anybody there?", ""]);
     assert_eq!(harness.state().page.draft(), "");
     harness.get_by_label_contains("No reply was written.");
-    harness.get_by_label_contains("is not on this machine yet");
+    harness.get_by_label_contains("smollm2-135m-instruct is not on this machine yet");
     harness.get_all_by_label("Open Models").next_back().unwrap().click();
     harness.run_steps(2);
     let asked = &harness.state().actions;
@@ -185,6 +200,42 @@ fn try_again_and_regenerate_keep_each_version() {
     harness.get_by_label("Previous version").click();
     harness.run_steps(3);
     harness.get_by_label("2/3");
+}
+
+/// With the default language model.
+#[test]
+fn esc_stops_what_is_looked_at_and_keeps_what_was_written() {
+    let host = Host::with(crate::support::library(), tempfile::tempdir().unwrap());
+    let mut harness = harness(host);
+    let prompt = "Write the numbers from one to one hundred in words.";
+    let begin = |harness: &mut Harness<'static, Host>| {
+        type_message(harness, prompt);
+        harness.key_press(Key::Enter);
+        wait_for(harness, |page| page.messages().get(1).is_some_and(|reply| !reply.is_empty()));
+    };
+    begin(&mut harness);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::N);
+    harness.run_steps(3);
+    begin(&mut harness);
+    let writing = |harness: &Harness<'static, Host>| -> Vec<bool> {
+        harness.state().page.conversations().into_iter().map(|(_, is_writing)| is_writing).collect()
+    };
+    assert_eq!(writing(&harness), [true, true], "two at once");
+    let activity = harness.state().page.activity().unwrap();
+    assert_eq!(activity.label, "Writing 2 replies");
+    assert!(activity.figures.iter().any(|(name, _)| *name == "TTFT"), "{activity:?}");
+
+    harness.key_press(Key::Escape);
+    wait_for(&mut harness, |page| !page.conversations()[0].1);
+    harness.run_steps(3);
+    assert_eq!(writing(&harness), [false, true], "the other goes on");
+    assert!(!harness.state().page.messages()[1].is_empty());
+    harness.get_by_label("Stopped");
+    let composer = harness.get_by_role_and_label(Role::MultilineTextInput, "Message");
+    assert!(composer.is_focused(), "the composer keeps the keyboard");
+    harness.key_press(Key::Escape);
+    settle(&mut harness);
+    assert_eq!(writing(&harness), [false, false]);
 }
 
 #[test]
@@ -294,7 +345,7 @@ fn options_reach_the_settings_and_can_be_restored() {
     assert_eq!(chat.speculative, formant::domain::Speculative::None);
     let slider = harness.get_by_role_and_label(Role::Slider, "Top-p");
     assert!(slider.accesskit_node().is_disabled(), "greedy needs no top-p");
-    harness.get_by_label("Restore defaults").click();
+    harness.get_by_label("Restore defaults").click_accesskit();
     harness.run_steps(2);
     assert_eq!(harness.state().settings.chat, Settings::default().chat);
 }
@@ -339,12 +390,10 @@ fn a_conversation_is_exported_to_a_path() {
     field.type_text(&target.display().to_string());
     harness.run_steps(2);
     harness.get_by_label("Export").click();
-    for _ in 0..20_000 {
+    let begun = Instant::now();
+    while !harness.state().written().contains(&target) {
+        assert!(begun.elapsed() < PATIENCE, "nothing was exported");
         harness.step();
-        if harness.state().written().contains(&target) {
-            return;
-        }
         std::thread::yield_now();
     }
-    panic!("nothing was exported");
 }

@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use super::{
     figures::context_meter_ui,
+    parts::take_plain_key,
     state::State,
     view::{Intent, View},
 };
@@ -28,8 +29,7 @@ pub fn composer_ui(
     let id = Id::unique(("chat composer", &conversation.id));
     // Before the field sees it: Enter sends, and only with Shift it breaks the line.
     let has_focus = ui.memory(|memory| memory.has_focus(id));
-    let enter = has_focus && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
-    if enter {
+    if has_focus && take_plain_key(ui, Key::Enter) {
         intents.push(Intent::Send);
     }
     let row = ui.text_style_height(&eframe::egui::TextStyle::Body);

@@ -1,6 +1,6 @@
 //! Figures: under each reply, of the context, and of each step.
 
-use eframe::egui::{Color32, ProgressBar, RichText, ScrollArea, Ui};
+use eframe::egui::{ScrollArea, Ui};
 
 use super::{
     conversation::{Conversation, ConversationId},
@@ -15,6 +15,7 @@ use crate::{
         widgets::{
             acceptance_plot::acceptance_plot_ui,
             latency_plot::{StepSample, StepTrace, WINDOW, latency_plot_ui, throughput_plot_ui},
+            progress_ui,
         },
     },
 };
@@ -23,7 +24,7 @@ use crate::{
 const FULLNESS: [f32; 2] = [0.75, 0.9];
 
 /// Width of the context meter.
-const METER_WIDTH: f32 = 150.0;
+const METER_WIDTH: f32 = 48.0;
 
 const TTFT_TIP: &str =
     "TTFT: time to first token, from the request (model loaded) to the first token.";
@@ -36,7 +37,8 @@ const ACCEPTANCE_TIP: &str =
 /// What the plots show, worked out when it changes.
 #[derive(Default)]
 pub struct Plots {
-    key: Option<(ConversationId, u64)>,
+    /// Conversation, revision, and steps of its last reply.
+    key: Option<(ConversationId, u64, usize)>,
     trace: StepTrace,
 }
 
@@ -44,7 +46,9 @@ impl Plots {
     /// Follows the replies on show.
     pub fn update(&mut self, state: &State) {
         let conversation = state.shown();
-        let key = (conversation.id.clone(), state.revision());
+        let last = conversation.last_reply().and_then(|node| conversation.tree.reply(node));
+        let n_steps = last.map_or(0, |reply| reply.steps.len());
+        let key = (conversation.id.clone(), state.revision(), n_steps);
         if self.key.as_ref() == Some(&key) {
             return;
         }
@@ -212,23 +216,17 @@ pub fn context_meter_ui(ui: &mut Ui, conversation: &Conversation) {
         return;
     };
     let share = used as f32 / length as f32;
-    let response = ui.add(
-        ProgressBar::new(share)
-            .desired_width(METER_WIDTH)
-            .fill(meter_color(share, ui.visuals()))
-            .text(RichText::new(format!("{} / {} tokens", grouped(used), grouped(length))).small()),
-    );
-    response.on_hover_text(format!(
+    let (sign, hue) = match share {
+        share if share >= FULLNESS[1] => ("⚠ ", Hue::Bad),
+        share if share >= FULLNESS[0] => ("⚠ ", Hue::Warn),
+        _ => ("", Hue::Muted),
+    };
+    let tip = format!(
         "Context: {used} of {length} tokens ({:.0} %): the conversation so far as the model reads it, with the reply.\nWhen it is full, a reply is cut off there, and the next message is refused: begin a new conversation, or edit an earlier message.",
         1e2 * share
-    ));
-}
-
-fn meter_color(share: f32, visuals: &eframe::egui::Visuals) -> Color32 {
-    let hue = match share {
-        share if share >= FULLNESS[1] => Hue::Bad,
-        share if share >= FULLNESS[0] => Hue::Warn,
-        _ => Hue::Line,
-    };
-    theme::color(hue, visuals)
+    );
+    let text = format!("{sign}{} / {} tokens", grouped(used), grouped(length));
+    let color = theme::color(hue, ui.visuals());
+    ui.label(small(ui, text).color(color)).on_hover_text(&tip);
+    progress_ui(ui, "Context", METER_WIDTH, Some(share)).on_hover_text(tip);
 }

@@ -8,7 +8,7 @@ use super::{
     conversation::Conversation,
     figures::{figures_line_ui, recipe_text},
     icons::{Icon, icon_button, icon_button_or_why},
-    parts::{muted, small},
+    parts::{muted, small, take_plain_key},
     reply::{Failure, Remedy, Reply, Status},
     state::Writing,
     tree::{NodeId, Turn},
@@ -95,8 +95,7 @@ fn editor_ui(ui: &mut Ui, editing: &mut Editing, is_busy: bool, intents: &mut Ve
     ui.label(small(ui, "Edit your message; the old one is kept as another version"));
     let id = ui.make_persistent_id("editor");
     let has_focus = ui.memory(|memory| memory.has_focus(id));
-    let pressed = |ui: &Ui, key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-    let enter = has_focus && pressed(ui, Key::Enter);
+    let enter = has_focus && take_plain_key(ui, Key::Enter);
     let field = TextEdit::multiline(&mut editing.text)
         .id(id)
         .desired_rows(2)

@@ -1,6 +1,6 @@
 //! Small pieces that several parts of the page draw with.
 
-use eframe::egui::{Response, RichText, Ui, WidgetText};
+use eframe::egui::{Event, Key, Response, RichText, Ui, WidgetText};
 
 use crate::ui::theme;
 
@@ -18,6 +18,21 @@ pub fn small(ui: &Ui, text: impl Into<String>) -> RichText {
 pub fn section(ui: &mut Ui, title: &str, tip: impl Into<WidgetText>) -> Response {
     ui.add_space(theme::TIGHT);
     theme::section(ui, title).on_hover_text(tip)
+}
+
+/// Takes a key that was pressed without Shift, Ctrl or Alt, before a field sees it.
+///
+/// [`InputState::consume_key`](eframe::egui::InputState::consume_key) would take it with Shift, too.
+pub fn take_plain_key(ui: &Ui, wanted: Key) -> bool {
+    ui.input_mut(|input| {
+        let is_it = |event: &Event| {
+            matches!(event, Event::Key { key, pressed: true, modifiers, .. }
+                if *key == wanted && !modifiers.any())
+        };
+        let before = input.events.len();
+        input.events.retain(|event| !is_it(event));
+        input.events.len() != before
+    })
 }
 
 /// A whole number with its thousands set apart.

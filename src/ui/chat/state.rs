@@ -46,7 +46,7 @@ pub struct State {
     undo: Vec<Undo>,
     /// Whether the folder has been read.
     is_read: bool,
-    /// Grows with every change to a title or a message, for caches.
+    /// Grows with every change but the steps of a reply, for caches.
     revision: u64,
     /// What the window should do.
     actions: Vec<Action>,
@@ -136,7 +136,7 @@ impl State {
         shown.or_else(|| writers.next())
     }
 
-    /// Grows with every change to a title or a message.
+    /// Grows with every change but the steps of a reply.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -416,7 +416,6 @@ impl State {
                     let spoken = sentences.push(&reply.text);
                     self.actions.extend(spoken.into_iter().map(Action::ReadAloud));
                 }
-                self.revision += 1;
                 self.unsaved.entry(id.clone()).or_insert(now + SAVE_WHILE_WRITING);
             }
         }

@@ -16,6 +16,6 @@ pub mod time_axis_paint;
 pub mod token_text;
 pub mod waveform_view;
 
-pub use copy::copy_ui;
+pub use copy::{copy_ui, particular_ui};
 pub use empty_state::empty_state_ui;
 pub use progress::progress_ui;
