@@ -14,7 +14,7 @@ use eframe::egui;
 
 use crate::{
     audio,
-    domain::{MelSpectrogram, SpeechRecord, Waveform},
+    domain::{Alignment, MelConfig, MelSpectrogram, PhonemeSequence, SpeechRecord, Waveform},
     dsp,
     engine::SpokenSentence,
     settings::{ColorMap, write_atomically},
@@ -32,7 +32,7 @@ pub enum FileEvent {
         /// From where.
         path: PathBuf,
         /// The sound and what made it, or why not.
-        outcome: Result<(Waveform, Option<SpeechRecord>), String>,
+        outcome: Result<Box<Restored>, String>,
     },
     /// The dialog was closed; `None` if it was cancelled or there is none on this system.
     Chosen(Option<PathBuf>),
@@ -91,12 +91,46 @@ fn mel_png(sentences: &[Arc<SpokenSentence>], map: ColorMap) -> Result<Vec<u8>, 
         mel.frames.extend_from_slice(&sentence.mel.frames);
     }
     let picture = dsp::mel_picture(&mel, map_of(map));
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let image = image::RgbaImage::from_raw(width, height, picture.rgba)
-        .ok_or("the picture of the mel is incomplete")?;
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png).map_err(|error| error.to_string())?;
-    Ok(bytes.into_inner())
+    picture.png().map_err(|error| error.to_string())
+}
+
+/// A sound from a file, and what can be seen of it.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// The sound.
+    pub waveform: Waveform,
+    /// What made it, if Formant did.
+    pub record: Option<SpeechRecord>,
+    /// The mel of the sound. What was spoken in it is not kept in a file.
+    pub heard: SpokenSentence,
+    /// The pitch measured in it, Hz per mel frame.
+    pub f0_hz: Vec<f32>,
+}
+
+/// Reads a WAV and measures it.
+fn read(path: &Path) -> Result<Restored, String> {
+    let (waveform, record) = audio::read_wav(path).map_err(|error| error.to_string())?;
+    let defaults = MelConfig::default();
+    let config = MelConfig {
+        sample_rate: waveform.sample_rate,
+        f_max: defaults.f_max.min(f64::from(waveform.sample_rate) / 2.0),
+        ..defaults
+    };
+    if waveform.sample_rate == 0 || waveform.samples.len() < config.n_fft {
+        return Err(format!("there is no sound in it that can be shown: {}", path.display()));
+    }
+    let mel = dsp::mel_spectrogram(&waveform.samples, &config);
+    let f0_hz = dsp::pitch_track(&waveform.samples, waveform.sample_rate, config.hop_length);
+    let heard = SpokenSentence {
+        sentence_idx: 0,
+        n_sentences: 1,
+        phonemes: PhonemeSequence::default(),
+        energy: dsp::mel_energy(&mel),
+        mel,
+        alignment: Alignment::default(),
+        prosody: None,
+    };
+    Ok(Restored { waveform, record, heard, f0_hz })
 }
 
 /// Whether an export may take the place of another file.
@@ -149,7 +183,7 @@ impl Files {
     /// Reads a WAV.
     pub fn read(&self, ctx: &egui::Context, path: PathBuf) {
         self.spawn(ctx, "read-wav", move || {
-            let outcome = audio::read_wav(&path).map_err(|error| error.to_string());
+            let outcome = read(&path).map(Box::new);
             FileEvent::Read { path, outcome }
         });
     }

@@ -250,18 +250,18 @@ impl SpeakPage {
     fn drain_files(&mut self, ctx: &mut Context<'_>) {
         while let Some(event) = self.files.poll() {
             match event {
-                FileEvent::Read { path, outcome: Ok((waveform, record)) } => {
+                FileEvent::Read { path, outcome: Ok(restored) } => {
                     let name = path.file_stem().map_or_else(
                         || "Dropped sound".to_owned(),
                         |stem| stem.to_string_lossy().into_owned(),
                     );
-                    if record.is_none() {
+                    if restored.record.is_none() {
                         ctx.actions.push(Action::Toast(Toast::info(format!(
                             "{name} was not written by Formant: it has a sound, but no text or options to restore."
                         ))));
                     }
                     self.stop_playing(ctx);
-                    self.state.restore(name, waveform, record);
+                    self.state.restore(name, *restored);
                     ctx.settings.speak.clone_from(&self.state.options);
                 }
                 FileEvent::Read { outcome: Err(why), .. } => {

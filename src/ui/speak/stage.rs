@@ -10,7 +10,7 @@ use super::{
     playback::What,
     readout::Readout,
     state::{Selection, SpeakState},
-    take::{Take, TakeId},
+    take::{Phase, Take, TakeId},
     transport::readout_ui,
 };
 use crate::{
@@ -268,11 +268,6 @@ impl Stage {
                 let color = hue(Hue::Wave);
                 self.waveform.paint(painter, plot, time, &take.waveform, color, ink);
             }
-            Lane::Mel if take.pieces.is_empty() => {
-                let words = "No mel is kept in a WAV; speak with its settings to see it";
-                let font = ink.small.clone();
-                painter.text(plot.center(), Align2::CENTER_CENTER, words, font, ink.muted);
-            }
             Lane::Mel => {
                 self.mel.paint(painter, plot, time, state.view.bands);
                 if let Some(piece) = take.pieces.first() {
@@ -286,14 +281,13 @@ impl Stage {
                 let words = placed.lane == Lane::Words;
                 let tier = if words { &take.words } else { &take.phonemes };
                 paint_tier(painter, plot, time, tier, marked, ink);
+                let (font, muted) = (ink.small.clone(), ink.muted);
+                if tier.is_empty() && take.phase == Phase::Restored {
+                    let words = "Not kept in a WAV; speak with its settings to have them";
+                    painter.text(plot.center(), Align2::CENTER_CENTER, words, font.clone(), muted);
+                }
                 let at = pos2(plot.left() - 6.0, plot.center().y);
-                painter.text(
-                    at,
-                    Align2::RIGHT_CENTER,
-                    placed.lane.title(),
-                    ink.small.clone(),
-                    ink.muted,
-                );
+                painter.text(at, Align2::RIGHT_CENTER, placed.lane.title(), font, muted);
             }
             Lane::Alignment => {
                 paint_alignment(painter, plot, time, &take.phonemes, ink.accent, ink);

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{
+    files::Restored,
     lanes::LaneLayout,
     take::{Phase, Take, TakeId},
 };
 use crate::{
     audio::Loops,
-    domain::{Progress, SpeechRecord, Stage, Waveform},
+    domain::{Progress, SpeechRecord, Stage},
     engine::{Error, ErrorKind, SpeakEvent, SpeakRequest, Speech},
     settings,
     ui::{
@@ -150,7 +151,8 @@ impl SpeakState {
     }
 
     /// Adds a take that was read from a file, and takes over its text and options if it has them.
-    pub fn restore(&mut self, name: String, waveform: Waveform, record: Option<SpeechRecord>) {
+    pub(super) fn restore(&mut self, name: String, restored: Restored) {
+        let Restored { waveform, record, heard, f0_hz } = restored;
         let id = self.fresh_id();
         let request = record.as_ref().map(|record| SpeakRequest {
             text: record.text.clone(),
@@ -161,6 +163,8 @@ impl SpeakState {
         });
         let mut take = Take::new(id, request);
         take.name = name;
+        take.push_sentence(heard.into());
+        take.set_pitch(0, f0_hz);
         take.waveform = waveform.into();
         take.record = record;
         take.phase = Phase::Restored;

@@ -9,7 +9,7 @@ use super::{
     commands,
     page::Request,
     state::SpeakState,
-    take::{Take, TakeId},
+    take::{Phase, Take, TakeId},
     transport::command_button,
 };
 use crate::ui::{
@@ -204,6 +204,7 @@ fn figures_ui(ui: &mut Ui, take: &Take) {
         };
         figure(ui, "Duration", format!("{:.2} s", take.duration_secs()), "Length of the sound");
         let sentences = match (take.pieces.len(), take.n_sentences) {
+            _ if take.phase == Phase::Restored => "–".to_owned(),
             (0, 0) => "–".to_owned(),
             (made, all) if made == all => format!("{all}"),
             (made, all) => format!("{made} of {all}"),

@@ -152,15 +152,24 @@ fn the_settings_of_a_take_make_it_again() {
 #[test]
 fn a_restored_take_brings_its_text_and_options() {
     let mut state = state();
-    let waveform = Waveform { samples: vec![0.1; 22_050], sample_rate: 22_050 };
-    state.restore("from disk".to_owned(), waveform.clone(), Some(record()));
+    let spoken = spoken(1.0);
+    let take = spoken.selected_take().unwrap();
+    let mut restored = Restored {
+        waveform: take.waveform.as_ref().clone(),
+        record: Some(record()),
+        heard: take.pieces[0].spoken.as_ref().clone(),
+        f0_hz: take.pieces[0].f0_hz.clone(),
+    };
+    state.restore("from disk".to_owned(), restored.clone());
     assert_eq!(state.request(), example::request());
     let take = state.selected_take().unwrap();
     assert_eq!((take.name.as_str(), take.phase), ("from disk", Phase::Restored));
-    assert!((take.duration_secs() - 1.0).abs() < 1e-9);
+    assert!((take.duration_secs() - 1.0).abs() < 0.02);
+    assert!(take.pieces[0].start_secs < 1e-9, "mel and sound do not begin together");
 
     state.text = "Mine".to_owned();
-    state.restore("foreign".to_owned(), waveform, None);
+    restored.record = None;
+    state.restore("foreign".to_owned(), restored);
     assert_eq!(state.text, "Mine", "a sound without a record changes nothing");
 }
 
