@@ -46,7 +46,7 @@ const LIST_WIDTH: (f32, [f32; 2]) = (200.0, [140.0, 360.0]);
 const OPTIONS_WIDTH: (f32, [f32; 2]) = (290.0, [240.0, 460.0]);
 
 /// Height of the plots below the options, in points: at first, and at least.
-const PLOTS_HEIGHT: (f32, f32) = (330.0, 80.0);
+const PLOTS_HEIGHT: (f32, f32) = (384.0, 80.0);
 
 /// The Chat page.
 pub struct ChatPage {
