@@ -197,7 +197,7 @@ fn sampling_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
     });
     ui.horizontal(|ui| {
         ui.add_space(NAME_WIDTH + ui.spacing().item_spacing.x);
-        let lock = ui.add(Checkbox::new(&mut view.habits.seed_locked, "Lock"));
+        let lock = ui.add(Checkbox::new(&mut view.habits.seed_locked, "Lock the seed"));
         lock.on_hover_text("Locked: every reply uses this seed. Not locked: each reply takes a new one, and keeps it in its record");
     });
 }
