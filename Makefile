@@ -41,7 +41,9 @@ screenshots: test-packages models
 
 # The figures that the README states, measured on this machine in release.
 figures: test-packages
-	scripts/figures.sh
+	cargo build --release --locked
+	target/release/formant models fetch smollm2-135m-instruct
+	python3 scripts/figures.py target/release/formant
 
 clean:
 	rm -rf $(OUT)

@@ -108,7 +108,8 @@ def main():
     said = {name: [] for name in PROMPTS}
     prompt_ids = {}
     for variant in VARIANTS:
-        model = llama_cpp.Llama(str(MODEL), n_ctx=1024, n_threads=1, verbose=False, **variant)
+        threads = {"n_threads": 1, "n_threads_batch": 1}
+        model = llama_cpp.Llama(str(MODEL), n_ctx=1024, verbose=False, **threads, **variant)
         template = environment.from_string(model.metadata["tokenizer.chat_template"])
         for name, messages in PROMPTS.items():
             text = template.render(messages=messages, add_generation_prompt=True)

@@ -7,7 +7,7 @@ set -euo pipefail
 run=(gcc pkg-config libasound2-dev libasound2 ca-certificates python3 python3-pip
   libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon0 libxkbcommon-x11-0
   libgl1 libegl1 libgl1-mesa-dri libdbus-1-3)
-test=(xvfb x11-apps imagemagick pulseaudio pulseaudio-utils libasound2-plugins fonts-dejavu-core)
+test=(xvfb xdotool x11-apps imagemagick pulseaudio pulseaudio-utils libasound2-plugins fonts-dejavu-core)
 
 # Other systems bring their own: macOS and Windows need nothing beyond Rust.
 command -v dpkg-query >/dev/null || exit 0

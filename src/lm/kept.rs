@@ -44,9 +44,10 @@ impl KeptCaches {
     /// last must be passed through to learn what follows it.
     pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32]) -> KvCache {
         self.forget_unused_models();
-        let shared = |entry: &Entry| match entry.model.as_ptr() == Arc::as_ptr(model) {
-            true => common_prefix(&entry.tokens, prompt).min(prompt.len().saturating_sub(1)),
-            false => 0,
+        let shared = |entry: &Entry| {
+            let is_same = entry.model.as_ptr() == Arc::as_ptr(model);
+            let length = if is_same { common_prefix(&entry.tokens, prompt) } else { 0 };
+            length.min(prompt.len().saturating_sub(1))
         };
         let lengths = self.entries.iter().map(shared).enumerate();
         match lengths.max_by_key(|&(_, length)| length) {

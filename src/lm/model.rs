@@ -260,7 +260,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn no_damaged_header_ends_the_program(
             at in 0usize..HEADER_BYTES,

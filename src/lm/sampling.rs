@@ -32,7 +32,9 @@ impl Sampler {
         let penalizes = (sampling.repetition_penalty - 1.0).abs() > f32::EPSILON;
         let seen = if penalizes { vec![false; n_vocab] } else { Vec::new() };
         let mut sampler = Self { sampling, seen, candidates: Vec::new() };
-        prompt.iter().for_each(|&id| sampler.observe(id));
+        for &id in prompt {
+            sampler.observe(id);
+        }
         sampler
     }
 

@@ -54,12 +54,15 @@ pub enum SequenceEvent {
     Failed(Error),
 }
 
+/// A request that has not been begun.
+type Waiting = (SequenceId, SequenceRequest, Option<Box<dyn Drafter>>);
+
 /// The replies under way and what earlier ones left behind.
 #[derive(Default)]
 pub struct Scheduler {
     n_added: u64,
     n_steps: u64,
-    waiting: VecDeque<(SequenceId, SequenceRequest, Option<Box<dyn Drafter>>)>,
+    waiting: VecDeque<Waiting>,
     cancelled_waiting: Vec<SequenceId>,
     running: Vec<Sequence>,
     kept: KeptCaches,

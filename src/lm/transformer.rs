@@ -1,6 +1,6 @@
 //! The Llama transformer: one pass over rows of several sequences at once.
 //!
-//! Pre-norm blocks of grouped-query attention with interleaved rotary embedding and SwiGLU, root
+//! Pre-norm blocks of grouped-query attention with interleaved rotary embedding and `SwiGLU`, root
 //! mean square norms, a tied or own output head. Sources: <https://arxiv.org/abs/2302.13971>,
 //! <https://arxiv.org/abs/2407.21783>; weight names and the order of query and key rows as
 //! llama.cpp's converter writes them into GGUF files.
@@ -96,9 +96,10 @@ impl Transformer {
             });
         }
         let norm = gguf.vector("output_norm.weight", n_embd)?;
-        let head = match gguf.has_tensor("output.weight") {
-            true => Some(gguf.matrix("output.weight", n_vocab, n_embd)?),
-            false => None,
+        let head = if gguf.has_tensor("output.weight") {
+            Some(gguf.matrix("output.weight", n_vocab, n_embd)?)
+        } else {
+            None
         };
         Ok(Self { config, instructions: Instructions::best(), embedding, layers, norm, head })
     }

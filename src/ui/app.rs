@@ -6,11 +6,13 @@ use eframe::egui::{self, Key, Modifiers, ViewportCommand};
 
 use super::{
     Action, Context, ModelsPage, Page, PageCommand, SettingsPage, Toast,
+    chat::ChatPage,
     disk::{Disk, FileContent, Outcome, Task},
     keys,
     palette::{Answer, Entry, Owner, Palette},
     rail,
     read_aloud::{LOOK_AGAIN, ReadAloud},
+    speak::SpeakPage,
     status_strip::{self, Running, Strip},
     theme,
     toasts::{Rescue, Toasts},
@@ -127,6 +129,8 @@ impl App {
     /// The studio with all its pages.
     pub fn new(ctx: &egui::Context, parts: AppParts) -> Self {
         let pages: Vec<Box<dyn Page>> = vec![
+            Box::new(SpeakPage::new(&parts.settings)),
+            Box::new(ChatPage::new(&parts.settings, parts.library.folders().conversations())),
             Box::new(ModelsPage::default()),
             Box::new(SettingsPage::new(parts.library.folders(), Arc::clone(&parts.waker))),
         ];
@@ -210,19 +214,17 @@ impl App {
         let titles = self.titles();
         let busy: Vec<_> = self.pages.iter().map(|page| page.activity().is_some()).collect();
         let on_rail = rail::ui(ui, &titles, self.current, &busy);
-        let frame = egui::Frame::new()
-            .fill(theme::color(theme::Hue::Page, ui.visuals()))
-            .inner_margin(egui::Margin::same(theme::PAD as i8));
+        let frame = egui::Frame::new().fill(theme::color(theme::Hue::Page, ui.visuals()));
         egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             if let Some(page) = self.pages.get_mut(self.current) {
                 ui.push_id(page.title(), |ui| page.ui(ui, &mut self.shared.context()));
             }
         });
         if let Some(rescue) = self.toasts.ui(&ctx) {
-            self.disk.ask(match rescue {
-                Rescue::TryAgain(content) => Task::Write(content),
-                Rescue::SaveElsewhere(content) => Task::WriteElsewhere(content),
-            });
+            match rescue {
+                Rescue::TryAgain(content) => self.disk.ask(Task::Write(content)),
+                Rescue::SaveElsewhere(content) => self.disk.save_elsewhere(content),
+            }
         }
         self.front_ui(&ctx);
         match on_rail {
@@ -376,8 +378,8 @@ impl App {
             }
             keys::QUIT => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {
-                if let Some((_, title, _)) = keys::PAGES.iter().find(|(page, ..)| *page == id) {
-                    self.show(ctx, title);
+                if let Some(way) = keys::way(|way| way.id == id) {
+                    self.show(ctx, way.title);
                 }
             }
         }
@@ -571,6 +573,9 @@ impl Drop for App {
     fn drop(&mut self) {
         // The disk's own drop waits until this is written.
         self.save_settings();
+        for content in self.toasts.unsaved() {
+            self.disk.ask(Task::Write(content));
+        }
     }
 }
 

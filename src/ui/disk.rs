@@ -43,8 +43,6 @@ pub(super) enum Task {
         /// Where it is kept.
         path: PathBuf,
     },
-    /// Asks the user for another place and writes there.
-    WriteElsewhere(FileContent),
 }
 
 /// What came of a task that the window should know of.
@@ -64,6 +62,8 @@ pub(super) enum Outcome {
 pub(super) struct Disk {
     tasks: Option<Sender<Task>>,
     outcomes: Receiver<Outcome>,
+    done: Sender<Outcome>,
+    waker: Waker,
     /// What found no room in the line.
     backlog: VecDeque<Task>,
     thread: Option<JoinHandle<()>>,
@@ -74,12 +74,13 @@ impl Disk {
     pub(super) fn start(waker: Waker) -> Self {
         let (tasks, to_do) = bounded::<Task>(LINE);
         let (done, outcomes) = bounded(LINE);
+        let (tell, wake) = (done.clone(), Arc::clone(&waker));
         let work = move || {
             for task in to_do {
                 if let Some(outcome) = task.run() {
                     // A window that is gone need not hear; the next task is done all the same.
-                    done.send(outcome).ok();
-                    waker();
+                    tell.send(outcome).ok();
+                    wake();
                 }
             }
         };
@@ -88,13 +89,32 @@ impl Disk {
             .spawn(work)
             .inspect_err(|error| tracing::error!("no thread to write files with: {error}"))
             .ok();
-        Self { tasks: Some(tasks), outcomes, backlog: VecDeque::new(), thread }
+        Self { tasks: Some(tasks), outcomes, done, waker, backlog: VecDeque::new(), thread }
     }
 
     /// Puts a task in line; never waits.
     pub(super) fn ask(&mut self, task: Task) {
         self.backlog.push_back(task);
         self.hand_over();
+    }
+
+    /// Asks the user for another place and writes there; on a thread of its own, since people take
+    /// their time and other files must not wait for them.
+    pub(super) fn save_elsewhere(&self, content: FileContent) {
+        let (done, waker) = (self.done.clone(), Arc::clone(&self.waker));
+        let kept = content.clone();
+        let work = move || {
+            let name = content.path.file_name().unwrap_or_default().to_string_lossy();
+            let outcome = match rfd::FileDialog::new().set_file_name(name).save_file() {
+                Some(path) => write(FileContent { path, ..content }),
+                None => Outcome::NotWritten(content, "no other place was chosen".to_owned()),
+            };
+            done.send(outcome).ok();
+            waker();
+        };
+        if let Err(error) = thread::Builder::new().name("save elsewhere".into()).spawn(work) {
+            self.done.try_send(Outcome::NotWritten(kept, error.to_string())).ok();
+        }
     }
 
     /// The next outcome, if one has arrived.
@@ -144,15 +164,6 @@ impl Task {
             },
             Self::SaveSettings { settings, path } => {
                 settings.save(&path).err().map(|why| Outcome::SettingsNotSaved(why.to_string()))
-            }
-            Self::WriteElsewhere(content) => {
-                let name = content.path.file_name().unwrap_or_default().to_string_lossy();
-                let chosen = rfd::FileDialog::new().set_file_name(name).save_file();
-                let Some(path) = chosen else {
-                    let why = "no other place was chosen".to_owned();
-                    return Some(Outcome::NotWritten(content, why));
-                };
-                Some(write(FileContent { path, ..content }))
             }
         }
     }

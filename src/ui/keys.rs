@@ -27,13 +27,40 @@ pub(super) const CLEAR: &str = "window.clear";
 /// Closes the window.
 pub(super) const QUIT: &str = "window.quit";
 
-/// A page by its place on the rail: its command, the name of that, its key.
-pub(super) const PAGES: [(&str, &str, Key); 4] = [
-    ("window.page.1", "Speak", Key::Num1),
-    ("window.page.2", "Chat", Key::Num2),
-    ("window.page.3", "Models", Key::Num3),
-    ("window.page.4", "Settings", Key::Num4),
+/// The way to a page.
+pub(super) struct Way {
+    /// Title of the page.
+    pub(super) title: &'static str,
+    /// Its command.
+    pub(super) id: &'static str,
+    /// The name of that.
+    name: &'static str,
+    /// Its key, with Ctrl.
+    key: Key,
+}
+
+/// The ways to all pages, in the order of the rail.
+static WAYS: [Way; 4] = [
+    Way { title: "Speak", id: "window.speak", name: "Go to Speak", key: Key::Num1 },
+    Way { title: "Chat", id: "window.chat", name: "Go to Chat", key: Key::Num2 },
+    Way { title: "Models", id: "window.models", name: "Go to Models", key: Key::Num3 },
+    Way { title: "Settings", id: "window.settings", name: "Go to Settings", key: Key::Num4 },
 ];
+
+/// The way for which `holds`.
+pub(super) fn way(holds: impl Fn(&Way) -> bool) -> Option<&'static Way> {
+    WAYS.iter().find(|way| holds(way))
+}
+
+impl Way {
+    /// Its shortcut.
+    pub(super) fn shortcut(&self) -> KeyboardShortcut {
+        KeyboardShortcut::new(Modifiers::COMMAND, self.key)
+    }
+}
+
+/// Width of the list of keys.
+const LIST_WIDTH: f32 = 480.0;
 
 /// On most keyboards plus is above the equals sign.
 const ZOOM_IN_TOO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Equals);
@@ -59,8 +86,8 @@ pub(super) fn commands(titles: &[&'static str], state: &State) -> Vec<PageComman
     let unless = |possible: bool, why| if possible { None } else { Some(why) };
     let mut commands = Vec::new();
     for title in titles {
-        if let Some((id, name, key)) = PAGES.iter().find(|(_, name, _)| name == title) {
-            commands.push(command(id, name, Some(*key)));
+        if let Some(way) = way(|way| way.title == *title) {
+            commands.push(command(way.id, way.name, Some(way.key)));
         }
     }
     commands.extend([
@@ -80,7 +107,7 @@ pub(super) fn commands(titles: &[&'static str], state: &State) -> Vec<PageComman
             ..command(CLEAR, "Close all messages", None)
         },
         command(THEME, "Switch between dark and light", None),
-        command(RAIL, "Narrow or widen the rail", Some(Key::B)),
+        command(RAIL, "Collapse or expand the rail", Some(Key::B)),
         command(ZOOM_IN, "Larger text and controls", Some(Key::Plus)),
         command(ZOOM_OUT, "Smaller text and controls", Some(Key::Minus)),
         command(ZOOM_RESET, "Normal size of text and controls", Some(Key::Num0)),
@@ -141,10 +168,9 @@ fn belongs_to_focus(ctx: &egui::Context, shortcut: KeyboardShortcut) -> bool {
     }
     let plain = !(modifiers.command || modifiers.ctrl || modifiers.alt || modifiers.mac_cmd);
     if ctx.text_edit_focused() {
-        let edits = matches!(
-            key,
-            Key::A | Key::C | Key::V | Key::X | Key::Y | Key::Z | Key::Backspace | Key::Delete
-        );
+        let deletes_or_undoes = matches!(key, Key::Z | Key::Backspace | Key::Delete);
+        let copies = matches!(key, Key::A | Key::C | Key::V | Key::X | Key::Y) && !modifiers.shift;
+        let edits = deletes_or_undoes || copies;
         return plain || edits || shortcut.conflicts_with_text_editing();
     }
     let presses_or_moves = matches!(
@@ -162,8 +188,13 @@ fn belongs_to_focus(ctx: &egui::Context, shortcut: KeyboardShortcut) -> bool {
 
 /// The list of keys; returns whether it stays open.
 pub(super) fn list_ui(ctx: &egui::Context, groups: &[(&str, Vec<PageCommand>)]) -> bool {
-    let response = egui::Modal::new(egui::Id::unique("list of keys")).show(ctx, |ui| {
-        ui.set_width(460.0_f32.min(ui.ctx().content_rect().width() - 64.0));
+    let id = egui::Id::unique("list of keys");
+    let room = ctx.content_rect().size() - egui::vec2(64.0, 160.0);
+    let size = egui::vec2(LIST_WIDTH.min(room.x), room.y);
+    let area = egui::Modal::default_area(id).default_size(size);
+    let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(theme::WIDE);
+    let response = egui::Modal::new(id).area(area).frame(frame).show(ctx, |ui| {
+        ui.set_width(size.x);
         ui.horizontal(|ui| {
             ui.heading("Keys");
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -173,8 +204,7 @@ pub(super) fn list_ui(ctx: &egui::Context, groups: &[(&str, Vec<PageCommand>)]) 
             });
         });
         ui.add_space(theme::GAP);
-        let height = ui.ctx().content_rect().height() - 200.0;
-        egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
+        egui::ScrollArea::vertical().max_height(size.y).show(ui, |ui| {
             for (title, commands) in groups {
                 ui.push_id(title, |ui| group_ui(ui, title, commands));
             }

@@ -14,6 +14,7 @@ mod rail;
 mod read_aloud;
 mod run;
 mod settings;
+pub mod speak;
 mod status_strip;
 pub mod theme;
 mod toasts;

@@ -64,17 +64,17 @@ pub(super) fn ui(
             let mut place = Place::new(title, is_narrow);
             place.is_selected = page_idx == current;
             place.is_busy = busy.get(page_idx).copied().unwrap_or_default();
-            let keys = keys::PAGES.iter().find(|(_, name, _)| name == title);
-            place.tooltip = keys.map_or_else(
+            let way = keys::way(|way| way.title == *title);
+            place.tooltip = way.map_or_else(
                 || (*title).to_owned(),
-                |(_, name, key)| format!("{name} (Ctrl+{})", key.symbol_or_name()),
+                |way| format!("{title} ({})", keys::text(&way.shortcut())),
             );
             if ui.push_id(title, |ui| place.ui(ui)).inner.clicked() {
                 pressed = Some(Pressed::Page(page_idx));
             }
         }
         ui.with_layout(egui::Layout::bottom_up(egui::Align::Min), |ui| {
-            let name = if is_narrow { "Widen" } else { "Narrow" };
+            let name = if is_narrow { "Expand" } else { "Collapse" };
             let mut place = Place::new(name, is_narrow);
             place.tooltip = format!("{name} the rail (Ctrl+B)");
             if place.ui(ui).clicked() {
@@ -174,8 +174,8 @@ fn icon(painter: &egui::Painter, rect: Rect, title: &str, ink: Color32) {
                 painter.circle_stroke(at(knob, y), 0.13 * rect.width(), stroke);
             }
         }
-        "Narrow" => line(&[at(0.62, 0.22), at(0.34, 0.5), at(0.62, 0.78)]),
-        "Widen" => line(&[at(0.38, 0.22), at(0.66, 0.5), at(0.38, 0.78)]),
+        "Collapse" => line(&[at(0.62, 0.22), at(0.34, 0.5), at(0.62, 0.78)]),
+        "Expand" => line(&[at(0.38, 0.22), at(0.66, 0.5), at(0.38, 0.78)]),
         _ => {
             painter.circle_stroke(rect.center(), 0.3 * rect.width(), stroke);
         }

@@ -113,11 +113,11 @@ impl ReadAloud {
     }
 
     /// Ends the stream once all of it was heard and nothing follows; gives way to whoever else
-    /// began to play.
+    /// began to play, or stopped the sound.
     fn follow(&mut self, player: &mut Player) {
         let Some(stream) = &mut self.stream else { return };
-        let heard = player.position().unwrap_or(stream.n_pushed);
-        if heard < stream.heard {
+        let heard = player.position().unwrap_or(stream.heard);
+        if heard < stream.heard || !player.is_playing() {
             *self = Self::default();
         } else if heard >= stream.n_pushed && self.job.is_none() && self.waiting.is_empty() {
             player.end_stream();

@@ -1,6 +1,6 @@
 //! Opens the real window.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use eframe::egui;
 
@@ -44,6 +44,7 @@ pub enum Error {
 /// # Errors
 /// If there is no display or no way to draw on it.
 pub fn run(options: Options) -> Result<(), Error> {
+    let opened = Instant::now();
     let Options { folders } = options;
     let (settings, toasts) = read_settings(&folders.settings());
     let mut viewport = egui::ViewportBuilder::default()
@@ -72,7 +73,7 @@ pub fn run(options: Options) -> Result<(), Error> {
             let waker = Arc::new(move || waking.request_repaint());
             let mut parts = AppParts::open(folders, settings, waker)?;
             parts.toasts = toasts;
-            Ok(Box::new(Framed(App::new(&ctx, parts))))
+            Ok(Box::new(Framed { app: App::new(&ctx, parts), opened }))
         }),
     )
     // The window system's own error cannot leave this thread.
@@ -99,15 +100,26 @@ fn read_settings(path: &Path) -> (Settings, Vec<Toast>) {
 }
 
 /// The window in eframe's frame.
-struct Framed(App);
+struct Framed {
+    app: App,
+    /// When the program began to open it.
+    opened: Instant,
+}
 
 impl eframe::App for Framed {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
-        self.0.logic(ctx);
+        self.app.logic(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.0.ui(ui);
+        let begun = Instant::now();
+        self.app.ui(ui);
+        // `FORMANT_LOG=formant::frame=debug` shows what frames cost; `scripts/figures.py` reads it.
+        tracing::debug!(
+            target: "formant::frame",
+            ui_ms = begun.elapsed().as_secs_f64() * 1e3,
+            since_start_ms = self.opened.elapsed().as_secs_f64() * 1e3,
+        );
     }
 }
 

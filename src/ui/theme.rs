@@ -135,6 +135,12 @@ pub const MIN_ZOOM: f32 = 0.5;
 /// Largest scale at which a page still fits a screen.
 pub const MAX_ZOOM: f32 = 3.0;
 
+/// The margin around a page that has no panels of its own.
+pub fn page<R>(ui: &mut egui::Ui, add_contents: impl FnOnce(&mut egui::Ui) -> R) -> R {
+    let margin = Margin::symmetric(WIDE as i8, PAD as i8);
+    egui::Frame::new().inner_margin(margin).show(ui, add_contents).inner
+}
+
 /// A raised block of content, as wide as there is room.
 pub fn card<R>(ui: &mut egui::Ui, add_contents: impl FnOnce(&mut egui::Ui) -> R) -> R {
     egui::Frame::new()
@@ -177,7 +183,9 @@ pub fn figure(
     let value = RichText::new(value).monospace().color(color(Hue::Text, ui.visuals()));
     let unit = caption(unit, ui.visuals());
     let figure = ui.vertical(|ui| {
-        ui.spacing_mut().item_spacing = vec2(TIGHT, 1.0);
+        ui.spacing_mut().item_spacing = vec2(TIGHT, 2.0);
+        // A row of text, not of buttons.
+        ui.spacing_mut().interact_size.y = 0.0;
         ui.label(name);
         ui.horizontal(|ui| {
             ui.label(value);
@@ -194,7 +202,7 @@ pub fn key_hint(ui: &mut egui::Ui, keys: &str) -> egui::Response {
         .fill(color(Hue::Control, ui.visuals()))
         .corner_radius(CornerRadius::same(4))
         .inner_margin(Margin::symmetric(5, 1))
-        .show(ui, |ui| ui.label(text))
+        .show(ui, |ui| label_as_high_as_its_text(ui, text))
         .inner
 }
 
@@ -205,8 +213,20 @@ pub fn chip(ui: &mut egui::Ui, text: &str, hue: Hue) -> egui::Response {
         .stroke(Stroke::new(1.0, ink.gamma_multiply(0.6)))
         .corner_radius(CornerRadius::same(9))
         .inner_margin(Margin::symmetric(7, 1))
-        .show(ui, |ui| ui.label(RichText::new(text).small().color(ink)))
+        .show(ui, |ui| label_as_high_as_its_text(ui, RichText::new(text).small().color(ink)))
         .inner
+}
+
+/// In a row of buttons a frame would else grow as high as they are.
+fn label_as_high_as_its_text(ui: &mut egui::Ui, text: RichText) -> egui::Response {
+    ui.spacing_mut().interact_size.y = 0.0;
+    ui.set_min_height(0.0);
+    ui.label(text)
+}
+
+/// A button for rows of small text.
+pub fn small_button(text: &str) -> egui::Button<'static> {
+    egui::Button::new(RichText::new(text).small()).small()
 }
 
 /// The one button of a page that stands out.

@@ -75,6 +75,11 @@ impl Toasts {
         self.shown.retain(|shown| shown.unsaved.is_some());
     }
 
+    /// Content that is still not on disk.
+    pub(super) fn unsaved(&self) -> Vec<FileContent> {
+        self.shown.iter().filter_map(|shown| shown.unsaved.clone()).collect()
+    }
+
     /// Whether no message is shown.
     pub(super) fn is_empty(&self) -> bool {
         self.shown.is_empty()
@@ -175,11 +180,11 @@ impl Shown {
                     ui.label(theme::caption(format!("{} times", self.times), ui.visuals()));
                 }
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let close = ui.small_button("Close");
+                    let close = ui.add(theme::small_button("Close"));
                     if close.on_hover_text("Close this message").clicked() {
                         answer = Some(Answer::Close);
                     }
-                    let copy = ui.small_button("Copy");
+                    let copy = ui.add(theme::small_button("Copy"));
                     if copy.on_hover_text("Copy this message").clicked() {
                         ui.ctx().copy_text(self.toast.text.clone());
                     }

@@ -10,5 +10,9 @@ mod sound;
 mod support;
 #[cfg(feature = "gui")]
 mod ui_chat;
+#[cfg(feature = "gui")]
+mod ui_shell;
+#[cfg(feature = "gui")]
+mod ui_speak;
 #[cfg(feature = "inspect")]
 mod window;

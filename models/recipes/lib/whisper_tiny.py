@@ -1,101 +1,165 @@
-"""Minimal Whisper-tiny (greedy, batched, no KV cache) in torch, weights taken from a CTranslate2 model.bin, for scoring on the GPU."""
-import struct, json, numpy as np, torch, torch.nn.functional as F, math, re
-def read_ct2(path):
-    b = open(path, 'rb').read(); o = 0
-    def u(f):
-        nonlocal o
-        r = struct.unpack_from('<' + f, b, o); o += struct.calcsize('<' + f); return r[0]
-    def s():
-        nonlocal o
-        n = u('H'); r = b[o:o + n].rstrip(b'\0').decode(); o += n; return r
-    ver = u('I'); name = s(); rev = u('I'); n = u('I'); out = {}
-    DT = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-    for _ in range(n):
-        k = s(); rank = u('B'); dims = [u('I') for _ in range(rank)]; dt = u('B'); nb = u('I')
-        out[k] = np.frombuffer(b, DT[dt], nb // np.dtype(DT[dt]).itemsize, o).reshape(dims); o += nb
-    na = u('I')
-    for _ in range(na):
-        a = s(); v = s(); out[a] = out[v]
+"""Whisper tiny.en, greedy and batched, in plain torch: scores speech on the training machine.
+
+The weights come from a CTranslate2 `model.bin`.
+"""
+
+import re
+import struct
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .melspec import hz_to_mel, mel_to_hz
+
+TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+
+
+def read_ctranslate2(path):
+    """-> arrays by name"""
+    data, offset = open(path, "rb").read(), 0
+
+    def number(code):
+        nonlocal offset
+        value = struct.unpack_from("<" + code, data, offset)[0]
+        offset += struct.calcsize("<" + code)
+        return value
+
+    def text():
+        nonlocal offset
+        n = number("H")
+        value = data[offset:offset + n].rstrip(b"\0").decode()
+        offset += n
+        return value
+
+    number("I"), text(), number("I")  # format version, model name, revision
+    out = {}
+    for _ in range(number("I")):
+        name = text()
+        shape = [number("I") for _ in range(number("B"))]
+        kind, size = TYPES[number("B")], number("I")
+        out[name] = np.frombuffer(data, kind, size // np.dtype(kind).itemsize, offset).reshape(shape)
+        offset += size
+    for _ in range(number("I")):  # aliases
+        alias, name = text(), text()
+        out[alias] = out[name]
     return out
+
+
 def pack(path, out):
-    """int8 per-row packing of every matrix"""
-    d = read_ct2(path); r = {}; d.pop('decoder/projection/weight', None)
-    seen = {}
-    for k, v in d.items():
-        if v.dtype in (np.float32, np.float16) and v.ndim >= 2 and v.size > 4096 and 'position' not in k:
-            w = v.astype(np.float32).reshape(v.shape[0], -1); s = np.abs(w).max(1, keepdims=True) / 127 + 1e-12
-            r[k + '|q'] = np.round(w / s).astype(np.int8).reshape(v.shape); r[k + '|s'] = s[:, 0].astype(np.float32)
-        else: r[k] = v.astype(np.float16) if v.dtype == np.float32 else v
-    np.savez_compressed(out, **r)
+    """Store every matrix as int8 with one scale a row."""
+    arrays, packed = read_ctranslate2(path), {}
+    arrays.pop("decoder/projection/weight", None)  # equals the embedding
+    for name, value in arrays.items():
+        if value.dtype in (np.float32, np.float16) and value.ndim >= 2 and value.size > 4096 and "position" not in name:
+            rows = value.astype(np.float32).reshape(value.shape[0], -1)
+            scale = np.abs(rows).max(1, keepdims=True) / 127 + 1e-12
+            packed[name + "|q"] = np.round(rows / scale).astype(np.int8).reshape(value.shape)
+            packed[name + "|s"] = scale[:, 0].astype(np.float32)
+        else:
+            packed[name] = value.astype(np.float16) if value.dtype == np.float32 else value
+    np.savez_compressed(out, **packed)
+
+
 def unpack(path):
-    z = np.load(path); r = {}
-    for k in z.files:
-        if k.endswith('|q'):
-            q = z[k].astype(np.float32); s = z[k[:-2] + '|s']; r[k[:-2]] = q * s.reshape([-1] + [1] * (q.ndim - 1))
-        elif not k.endswith('|s'): r[k] = z[k]
-    return r
+    z, out = np.load(path), {}
+    for name in z.files:
+        if name.endswith("|q"):
+            q = z[name].astype(np.float32)
+            out[name[:-2]] = q * z[name[:-2] + "|s"].reshape([-1] + [1] * (q.ndim - 1))
+        elif not name.endswith("|s"):
+            out[name] = z[name]
+    return out
+
+
+def byte_characters():
+    """The byte-level BPE's character of every byte, reversed."""
+    plain = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
+    rest = [b for b in range(256) if b not in plain]
+    return {chr(b): b for b in plain} | {chr(256 + i): b for i, b in enumerate(rest)}
+
+
 class Whisper:
-    def __init__(s, weights, vocab_json, device='cuda', dtype=torch.float32):
-        s.dev = device
-        s.w = {k: torch.tensor(np.asarray(v)).to(device).to(dtype) if np.asarray(v).dtype != np.int8 and np.asarray(v).ndim else v for k, v in weights.items()}
-        s.nl = 1 + max(int(m[1]) for m in (re.match(r'encoder/layer_(\d+)', k) for k in s.w) if m)
-        s.h = 6
-        s.vocab = vocab_json                     # list id -> bytes-level token string
-        ids = {t: i for i, t in enumerate(s.vocab)}
-        s.sot, s.eot, s.nots = ids['<|startoftranscript|>'], ids['<|endoftext|>'], ids['<|notimestamps|>']
-        s.prompt = [s.sot] + ([ids['<|en|>'], ids['<|transcribe|>']] if len(s.vocab) > 51864 else []) + [s.nots]
-        bs = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256)); cs = bs[:]; n = 0
-        for b in range(256):
-            if b not in bs: bs.append(b); cs.append(256 + n); n += 1
-        s.u2b = {chr(c): b for b, c in zip(bs, cs)}
-        from .melspec import hz_to_mel as hz2mel, mel_to_hz as mel2hz
-        ff = np.linspace(0, 8000, 201); mf = mel2hz(np.linspace(hz2mel(0), hz2mel(8000), 82)); d = np.diff(mf); r = mf[:, None] - ff[None]
-        s.mb = torch.tensor((np.maximum(0, np.minimum(-r[:-2] / d[:-1, None], r[2:] / d[1:, None])) * (2 / (mf[2:] - mf[:-2]))[:, None]).astype(np.float32)).to(device)
-    def lin(s, x, p): return F.linear(x, s.w[p + '/weight'], s.w.get(p + '/bias'))
-    def ln(s, x, p): return F.layer_norm(x, (x.shape[-1],), s.w[p + '/gamma'], s.w[p + '/beta'])
-    def att(s, q, k, v, causal=False):
-        sp = lambda t: t.view(t.shape[0], t.shape[1], s.h, -1).transpose(1, 2)
-        return F.scaled_dot_product_attention(sp(q), sp(k), sp(v), is_causal=causal).transpose(1, 2).reshape(q.shape)
-    def encode(s, mel):
-        x = F.gelu(F.conv1d(mel, s.w['encoder/conv1/weight'], s.w['encoder/conv1/bias'], padding=1))
-        x = F.gelu(F.conv1d(x, s.w['encoder/conv2/weight'], s.w['encoder/conv2/bias'], stride=2, padding=1)).transpose(1, 2)
-        x = x + s.w['encoder/position_encodings/encodings'][:x.shape[1]]
-        for i in range(s.nl):
-            p = f'encoder/layer_{i}/'
-            h = s.ln(x, p + 'self_attention/layer_norm'); q, k, v = s.lin(h, p + 'self_attention/linear_0').chunk(3, -1)
-            x = x + s.lin(s.att(q, k, v), p + 'self_attention/linear_1')
-            h = s.ln(x, p + 'ffn/layer_norm'); x = x + s.lin(F.gelu(s.lin(h, p + 'ffn/linear_0')), p + 'ffn/linear_1')
-        return s.ln(x, 'encoder/layer_norm')
-    def decode(s, tok, kv):
-        x = s.w['decoder/embeddings/weight'][tok] + s.w['decoder/position_encodings/encodings'][:tok.shape[1]]
-        for i in range(s.nl):
-            p = f'decoder/layer_{i}/'
-            h = s.ln(x, p + 'self_attention/layer_norm'); q, k, v = s.lin(h, p + 'self_attention/linear_0').chunk(3, -1)
-            x = x + s.lin(s.att(q, k, v, True), p + 'self_attention/linear_1')
-            h = s.ln(x, p + 'attention/layer_norm'); q = s.lin(h, p + 'attention/linear_0')
-            x = x + s.lin(s.att(q, *kv[i]), p + 'attention/linear_2')
-            h = s.ln(x, p + 'ffn/layer_norm'); x = x + s.lin(F.gelu(s.lin(h, p + 'ffn/linear_0')), p + 'ffn/linear_1')
-        x = s.ln(x[:, -1], 'decoder/layer_norm')
-        return x @ s.w['decoder/projection/weight'].T if 'decoder/projection/weight' in s.w else x @ s.w['decoder/embeddings/weight'].T
+    HEADS = 6
+
+    def __init__(self, weights, vocabulary, device):
+        """weights: from `unpack`; vocabulary: token of every id."""
+        self.device, self.vocabulary = device, vocabulary
+        self.w = {k: torch.tensor(v).to(device).float() for k, v in weights.items() if v.ndim and v.dtype != np.int8}
+        self.layers = 1 + max(int(m[1]) for m in (re.match(r"encoder/layer_(\d+)", k) for k in self.w) if m)
+        ids = {t: i for i, t in enumerate(vocabulary)}
+        self.end = ids["<|endoftext|>"]
+        self.prompt = [ids["<|startoftranscript|>"], ids["<|notimestamps|>"]]
+        self.bytes = byte_characters()
+        bins, points = np.linspace(0, 8000, 201), mel_to_hz(np.linspace(hz_to_mel(0), hz_to_mel(8000), 82))
+        width, ramp = np.diff(points), points[:, None] - bins[None]
+        basis = np.maximum(0, np.minimum(-ramp[:-2] / width[:-1, None], ramp[2:] / width[1:, None]))
+        self.basis = torch.tensor((basis * (2 / (points[2:] - points[:-2]))[:, None]).astype(np.float32)).to(device)
+
+    def linear(self, x, name):
+        return F.linear(x, self.w[name + "/weight"], self.w.get(name + "/bias"))
+
+    def norm(self, x, name):
+        return F.layer_norm(x, (x.shape[-1],), self.w[name + "/gamma"], self.w[name + "/beta"])
+
+    def attend(self, q, k, v, causal=False):
+        split = lambda t: t.view(t.shape[0], t.shape[1], self.HEADS, -1).transpose(1, 2)
+        return F.scaled_dot_product_attention(split(q), split(k), split(v), is_causal=causal).transpose(1, 2).reshape(q.shape)
+
+    def self_attention(self, x, layer, causal):
+        q, k, v = self.linear(self.norm(x, layer + "self_attention/layer_norm"), layer + "self_attention/linear_0").chunk(3, -1)
+        return x + self.linear(self.attend(q, k, v, causal), layer + "self_attention/linear_1")
+
+    def feed_forward(self, x, layer):
+        h = F.gelu(self.linear(self.norm(x, layer + "ffn/layer_norm"), layer + "ffn/linear_0"))
+        return x + self.linear(h, layer + "ffn/linear_1")
+
+    def encode(self, mel):
+        x = F.gelu(F.conv1d(mel, self.w["encoder/conv1/weight"], self.w["encoder/conv1/bias"], padding=1))
+        x = F.gelu(F.conv1d(x, self.w["encoder/conv2/weight"], self.w["encoder/conv2/bias"], stride=2, padding=1)).transpose(1, 2)
+        x = x + self.w["encoder/position_encodings/encodings"][:x.shape[1]]
+        for i in range(self.layers):
+            x = self.feed_forward(self.self_attention(x, f"encoder/layer_{i}/", False), f"encoder/layer_{i}/")
+        return self.norm(x, "encoder/layer_norm")
+
+    def decode(self, tokens, memory):
+        """-> scores of the next token; memory: keys and values of the encoder's output, by layer"""
+        embedding = self.w["decoder/embeddings/weight"]
+        x = embedding[tokens] + self.w["decoder/position_encodings/encodings"][:tokens.shape[1]]
+        for i in range(self.layers):
+            layer = f"decoder/layer_{i}/"
+            x = self.self_attention(x, layer, True)
+            q = self.linear(self.norm(x, layer + "attention/layer_norm"), layer + "attention/linear_0")
+            x = x + self.linear(self.attend(q, *memory[i]), layer + "attention/linear_2")
+            x = self.feed_forward(x, layer)
+        return self.norm(x[:, -1], "decoder/layer_norm") @ embedding.T
+
     @torch.no_grad()
-    def __call__(s, wavs16, maxlen=100):
-        """list of 1-D float arrays at 16 kHz -> texts"""
-        B = len(wavs16); y = torch.zeros(B, 480000, device=s.dev)
-        for i, w in enumerate(wavs16): w = torch.as_tensor(w, device=s.dev).float()[:480000]; y[i, :len(w)] = w
-        st = torch.stft(y, 400, 160, 400, torch.hann_window(400, device=s.dev), center=True, return_complex=True)[..., :-1]
-        m = torch.log10((s.mb @ st.abs().pow(2)).clamp_min(1e-10))
-        m = torch.maximum(m, m.amax((1, 2), keepdim=True) - 8); m = (m + 4) / 4
-        e = s.encode(m.to(s.w['encoder/conv1/weight'].dtype))
-        kv = [s.lin(e, f'decoder/layer_{i}/attention/linear_1').chunk(2, -1) for i in range(s.nl)]
-        tok = torch.tensor([s.prompt] * B, device=s.dev); done = torch.zeros(B, dtype=torch.bool, device=s.dev)
-        for t in range(maxlen):
-            lg = s.decode(tok, kv); lg[:, s.eot + 1:] = -1e9
-            if t == 0: lg[:, s.eot] = -1e9
-            n = lg.argmax(-1); n = torch.where(done, torch.full_like(n, s.eot), n); done |= n == s.eot
-            tok = torch.cat([tok, n[:, None]], 1)
-            if bool(done.all()): break
+    def __call__(self, waves, limit=100):
+        """List of 16 kHz waves (at most 30 s each) -> transcripts."""
+        y = torch.zeros(len(waves), 480000, device=self.device)
+        for i, w in enumerate(waves):
+            w = torch.as_tensor(w, device=self.device).float()[:480000]
+            y[i, :len(w)] = w
+        s = torch.stft(y, 400, 160, 400, torch.hann_window(400, device=self.device), center=True, return_complex=True)[..., :-1]
+        mel = torch.log10((self.basis @ s.abs().pow(2)).clamp_min(1e-10))
+        mel = (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8) + 4) / 4
+        encoded = self.encode(mel)
+        memory = [self.linear(encoded, f"decoder/layer_{i}/attention/linear_1").chunk(2, -1) for i in range(self.layers)]
+        tokens = torch.tensor([self.prompt] * len(waves), device=self.device)
+        done = torch.zeros(len(waves), dtype=torch.bool, device=self.device)
+        for t in range(limit):
+            scores = self.decode(tokens, memory)
+            scores[:, self.end + 1:] = -1e9
+            if t == 0:
+                scores[:, self.end] = -1e9
+            best = torch.where(done, self.end, scores.argmax(-1))
+            done |= best == self.end
+            tokens = torch.cat([tokens, best[:, None]], 1)
+            if bool(done.all()):
+                break
         out = []
-        for r in tok[:, len(s.prompt):].tolist():
-            t = ''.join(s.vocab[i] for i in r if i < s.eot)
-            out.append(bytes(s.u2b[c] for c in t if c in s.u2b).decode('utf8', 'replace').strip())
+        for row in tokens[:, len(self.prompt):].tolist():
+            text = "".join(self.vocabulary[i] for i in row if i < self.end)
+            out.append(bytes(self.bytes[c] for c in text if c in self.bytes).decode("utf8", "replace").strip())
         return out

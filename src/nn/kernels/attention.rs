@@ -56,8 +56,8 @@ pub fn attend(
     );
     assert!(head_dim.is_multiple_of(DIMS_PER_PASS), "a head is made of whole registers");
     let groups = query.chunks_exact(group).zip(out.chunks_exact_mut(group));
-    for (kv_head, (queries, out)) in groups.enumerate() {
-        let head = Head { instructions, cache, kv_head, n_positions };
+    for (idx, (queries, out)) in groups.enumerate() {
+        let head = Head { instructions, cache, idx, n_positions };
         for (queries, out) in queries.chunks(4 * head_dim).zip(out.chunks_mut(4 * head_dim)) {
             match queries.len() / head_dim {
                 1 => head.attend::<1>(queries, scratch, out),
@@ -73,7 +73,7 @@ pub fn attend(
 struct Head<'a> {
     instructions: Instructions,
     cache: KeyValues<'a>,
-    kv_head: usize,
+    idx: usize,
     n_positions: usize,
 }
 
@@ -103,7 +103,7 @@ impl Head<'_> {
             std::array::from_fn(|i| &scratch.scores[i * padded..][..self.n_positions]);
         let stride = n_kv_heads * head_dim;
         for dim in (0..head_dim).step_by(DIMS_PER_PASS) {
-            let at = self.kv_head * head_dim + dim;
+            let at = self.idx * head_dim + dim;
             let seen = match self.instructions {
                 Instructions::Portable => portable::weighted_sum(values, stride, at, &weights),
                 #[cfg(target_arch = "x86_64")]
@@ -127,7 +127,7 @@ impl Head<'_> {
         let head_len = head_dim * POSITIONS_PER_BLOCK;
         let blocks = keys.chunks_exact(n_kv_heads * head_len);
         for (block_idx, block) in blocks.take(padded / POSITIONS_PER_BLOCK).enumerate() {
-            let keys = block[self.kv_head * head_len..][..head_len].as_chunks().0;
+            let keys = block[self.idx * head_len..][..head_len].as_chunks().0;
             let found = match self.instructions {
                 Instructions::Portable => portable::scores(keys, &interleaved),
                 #[cfg(target_arch = "x86_64")]

@@ -3,6 +3,8 @@
 //! Lanes hold outputs (or positions, or dimensions), so every lane adds up in the order of the
 //! plain loop. [`Avx2`] can only be had on a processor with the instructions; its methods are safe.
 #![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls and loads")]
+#![expect(clippy::wildcard_imports, reason = "the instructions have names of their own")]
+#![expect(clippy::unused_self, reason = "`self` is the proof that the instructions are there")]
 
 use std::arch::x86_64::*;
 

@@ -37,7 +37,7 @@ pub fn rotate_pairs(head: &mut [f32], angles: &[(f32, f32)]) {
     }
 }
 
-/// The gate of a SwiGLU layer: `gate · sigmoid(gate) · up`, into `gate`.
+/// The gate of a `SwiGLU` layer: `gate · sigmoid(gate) · up`, into `gate`.
 pub fn silu_mul(instructions: Instructions, gate: &mut [f32], up: &[f32]) {
     match instructions {
         Instructions::Portable => portable::silu_mul(gate, up),

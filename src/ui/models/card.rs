@@ -47,6 +47,7 @@ pub(super) fn ui(
         ui.horizontal(|ui| {
             ui.label(RichText::new(&model.name).heading().size(15.0));
             ui.add_space(theme::TIGHT);
+            theme::chip(ui, model.kind.label(), Hue::Muted).on_hover_text("What the model is");
             state_chip(ui, model, loaded);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if work.is_none() {
@@ -54,7 +55,6 @@ pub(super) fn ui(
                 }
             });
         });
-        ui.label(theme::caption(subtitle(model), ui.visuals()));
         if let Some(work) = work {
             pressed = work_ui(ui, work).or(pressed);
         }
@@ -67,13 +67,10 @@ pub(super) fn ui(
         }
         ui.add_space(theme::TIGHT);
         figures_ui(ui, model, loaded);
-        file_ui(ui, model, state.is_verified(&model.id));
+        ui.add_space(theme::TIGHT);
+        particulars_ui(ui, model, state.is_verified(&model.id));
         pressed
     })
-}
-
-fn subtitle(model: &ModelInfo) -> String {
-    format!("{} · {} · {} · {}", model.id, model.kind.label(), model.licence, model.source)
 }
 
 fn state_chip(ui: &mut egui::Ui, model: &ModelInfo, loaded: Option<&LoadedModel>) {
@@ -209,7 +206,11 @@ fn figures_ui(ui: &mut egui::Ui, model: &ModelInfo, loaded: Option<&LoadedModel>
     });
 }
 
-fn file_ui(ui: &mut egui::Ui, model: &ModelInfo, is_verified: bool) {
+fn particulars_ui(ui: &mut egui::Ui, model: &ModelInfo, is_verified: bool) {
+    ui.spacing_mut().item_spacing.y = theme::TIGHT;
+    widgets::particular_ui(ui, "Licence", &model.licence);
+    widgets::particular_ui(ui, "Source", &model.source);
+    widgets::copy_ui(ui, "Id", &model.id, &model.id);
     if let ModelState::Ready { path, .. } = &model.state {
         let path = path.display().to_string();
         widgets::copy_ui(ui, "File", &path, &path);

@@ -123,27 +123,7 @@ impl Page for ModelsPage {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
-        ui.horizontal(|ui| {
-            ui.heading("Models");
-            ui.label(theme::muted(summary(ctx), ui.visuals()));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let refresh = ui.button("Refresh").on_hover_text("Look again on disk (F5)");
-                if refresh.clicked() {
-                    ctx.actions.push(Action::RefreshModels);
-                }
-            });
-        });
-        ui.add_space(theme::GAP);
-        if ctx.models.is_empty() {
-            let words = "The list is being read from disk.";
-            widgets::empty_state_ui(ui, "Looking for models", words, |_| ());
-            return;
-        }
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            for group in Group::ALL {
-                ui.push_id(group.title(), |ui| self.group_ui(ui, group, ctx));
-            }
-        });
+        theme::page(ui, |ui| self.list_ui(ui, ctx));
     }
 
     fn commands(&self) -> Vec<PageCommand> {
@@ -207,6 +187,30 @@ impl Page for ModelsPage {
 }
 
 impl ModelsPage {
+    fn list_ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+        ui.horizontal(|ui| {
+            ui.heading("Models");
+            ui.label(theme::muted(summary(ctx), ui.visuals()));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let refresh = ui.button("Refresh").on_hover_text("Look again on disk (F5)");
+                if refresh.clicked() {
+                    ctx.actions.push(Action::RefreshModels);
+                }
+            });
+        });
+        ui.add_space(theme::GAP);
+        if ctx.models.is_empty() {
+            let words = "The list is being read from disk.";
+            widgets::empty_state_ui(ui, "Looking for models", words, |_| ());
+            return;
+        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for group in Group::ALL {
+                ui.push_id(group.title(), |ui| self.group_ui(ui, group, ctx));
+            }
+        });
+    }
+
     fn group_ui(&mut self, ui: &mut egui::Ui, group: Group, ctx: &mut Context<'_>) {
         let models = ctx.models;
         let mut of_group = models.iter().filter(|model| group.holds(model.kind)).peekable();

@@ -21,10 +21,14 @@ const UNITS: &[(&str, &str)] = &[
     ("_hz", "Hz"),
     ("_db", "dB"),
     ("_cents", "cents"),
+    ("_semitones", "semitones"),
     ("_mb", "MB"),
 ];
 
-/// What the customary figures mean.
+/// Begins names of figures that a vocoder has on mels of recordings.
+const COPY_SYNTHESIS: &str = "copy_";
+
+/// What the customary figures mean; the first that fits is taken.
 const MEANINGS: &[(&str, &str)] = &[
     ("wer", "Word error rate: words that a recogniser got wrong, of all words. Lower is better."),
     ("cer", "Character error rate of a recogniser. Lower is better."),
@@ -41,7 +45,7 @@ const MEANINGS: &[(&str, &str)] = &[
 /// Words that are written in capitals.
 const CAPITALS: &[&str] = &[
     "wer", "cer", "per", "dnsmos", "ovrl", "sig", "bak", "utmos", "mos", "mcd", "rtf", "f0",
-    "rmse", "pesq", "stoi", "snr",
+    "rmse", "l1", "sd", "pesq", "stoi", "snr",
 ];
 
 /// Makes words of `wer_percent` and 4.25.
@@ -50,6 +54,10 @@ pub(super) fn figure(name: &str, value: f64) -> Figure {
         .iter()
         .find_map(|(ending, unit)| Some((name.strip_suffix(ending)?, *unit)))
         .unwrap_or((name, ""));
+    let (stem, is_copy) = match stem.strip_prefix(COPY_SYNTHESIS) {
+        Some(stem) => (stem, true),
+        None => (stem, false),
+    };
     let mut words: Vec<String> = stem
         .split('_')
         .map(|word| if CAPITALS.contains(&word) { word.to_uppercase() } else { word.to_owned() })
@@ -58,6 +66,9 @@ pub(super) fn figure(name: &str, value: f64) -> Figure {
         && let Some(letter) = first.chars().next()
     {
         *first = letter.to_uppercase().chain(first.chars().skip(1)).collect();
+    }
+    if is_copy {
+        words.push("(copy synthesis)".to_owned());
     }
     let begins = |meaning: &&(&str, &'static str)| stem.split('_').any(|word| word == meaning.0);
     let meaning = MEANINGS.iter().find(begins).map_or("", |(_, meaning)| meaning);
@@ -102,6 +113,7 @@ mod tests {
         check("wer_percent", 4.25, ("WER", "4.25", "%"));
         check("dnsmos_ovrl", 3.1, ("DNSMOS OVRL", "3.1", ""));
         check("test_sentences", 100.0, ("Test sentences", "100", ""));
+        check("copy_wer_percent", 3.99, ("WER (copy synthesis)", "3.99", "%"));
         check("f0_rmse_hz", 17.456, ("F0 RMSE", "17.46", "Hz"));
         check("rtf_cpu", 0.0712, ("RTF cpu", "0.071", ""));
         check("parameters", 12_345_678.0, ("Parameters", "12\u{2009}345\u{2009}678", ""));

@@ -40,7 +40,9 @@ pub(super) fn about_ui(ui: &mut egui::Ui) {
     let version = format!("Formant {}", env!("CARGO_PKG_VERSION"));
     ui.horizontal(|ui| {
         ui.label(&version);
-        let copy = ui.small_button("Copy").on_hover_text("Copy name and version, for a report");
+        let copy = ui
+            .add(theme::small_button("Copy"))
+            .on_hover_text("Copy name and version, for a report");
         if copy.accessible_name("Copy version").clicked() {
             let system = format!("{}, {}", std::env::consts::OS, std::env::consts::ARCH);
             ui.ctx().copy_text(format!("{version} ({system})"));

@@ -81,29 +81,7 @@ impl Page for SettingsPage {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
-        ui.horizontal(|ui| {
-            ui.set_max_width(WIDEST);
-            ui.heading("Settings");
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let restore = ui.button("Restore defaults");
-                if restore.on_hover_text("Set everything back; can be undone").clicked() {
-                    self.restore(ctx);
-                }
-            });
-        });
-        ui.add_space(theme::GAP);
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.set_max_width(WIDEST);
-            if self.before.is_some() {
-                self.undo_ui(ui, ctx);
-            }
-            group_ui(ui, "Look", |ui| self.look_ui(ui, ctx));
-            group_ui(ui, "Sound", |ui| self.sound_ui(ui, ctx));
-            group_ui(ui, "Speech", |ui| speech_ui(ui, ctx));
-            group_ui(ui, "Chat", |ui| chat_ui(ui, ctx));
-            group_ui(ui, "Files", |ui| about::folders_ui(ui, &self.folders));
-            group_ui(ui, "About", about::about_ui);
-        });
+        theme::page(ui, |ui| self.groups_ui(ui, ctx));
     }
 
     fn commands(&self) -> Vec<PageCommand> {
@@ -132,6 +110,32 @@ impl Page for SettingsPage {
 }
 
 impl SettingsPage {
+    fn groups_ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+        ui.horizontal(|ui| {
+            ui.set_max_width(WIDEST);
+            ui.heading("Settings");
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let restore = ui.button("Restore defaults");
+                if restore.on_hover_text("Set everything back; can be undone").clicked() {
+                    self.restore(ctx);
+                }
+            });
+        });
+        ui.add_space(theme::GAP);
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(WIDEST);
+            if self.before.is_some() {
+                self.undo_ui(ui, ctx);
+            }
+            group_ui(ui, "Look", |ui| self.look_ui(ui, ctx));
+            group_ui(ui, "Sound", |ui| self.sound_ui(ui, ctx));
+            group_ui(ui, "Speech", |ui| speech_ui(ui, ctx));
+            group_ui(ui, "Chat", |ui| chat_ui(ui, ctx));
+            group_ui(ui, "Files", |ui| about::folders_ui(ui, &self.folders));
+            group_ui(ui, "About", about::about_ui);
+        });
+    }
+
     fn undo_ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
         theme::card(ui, |ui| {
             ui.horizontal(|ui| {
@@ -176,7 +180,7 @@ impl SettingsPage {
             {
                 appearance.zoom = zoom;
             }
-            if ui.button("100 %").on_hover_text("The system's size (Ctrl+0)").clicked() {
+            if ui.button("Reset").on_hover_text("The system's size (Ctrl+0)").clicked() {
                 appearance.zoom = 1.0;
             }
         });

@@ -1,0 +1,144 @@
+//! What can be done on the Speak page: names, keys, and why not now.
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::{lanes::Lane, state::SpeakState};
+use crate::ui::PageCommand;
+
+/// Speaks the text.
+pub const SPEAK: &str = "speak";
+/// Stops speaking, or playing.
+pub const STOP: &str = "speak-stop";
+/// Plays from the cursor, or pauses.
+pub const PLAY: &str = "speak-play";
+/// Plays the selection.
+pub const PLAY_SELECTION: &str = "speak-play-selection";
+/// Plays over and over, or once.
+pub const LOOP: &str = "speak-loop";
+/// Shows all of the take.
+pub const FIT: &str = "speak-fit";
+/// Shows the selection alone.
+pub const FIT_SELECTION: &str = "speak-fit-selection";
+/// Shows less of time.
+pub const ZOOM_IN: &str = "speak-zoom-in";
+/// Shows more of time.
+pub const ZOOM_OUT: &str = "speak-zoom-out";
+/// Scrolls to earlier times.
+pub const EARLIER: &str = "speak-earlier";
+/// Scrolls to later times.
+pub const LATER: &str = "speak-later";
+/// Puts the play cursor at the start.
+pub const START: &str = "speak-start";
+/// Puts the play cursor at the end.
+pub const END: &str = "speak-end";
+/// Shows the take before.
+pub const PREVIOUS: &str = "speak-previous-take";
+/// Shows the take after.
+pub const NEXT: &str = "speak-next-take";
+/// Takes text and options from the take.
+pub const USE_SETTINGS: &str = "speak-use-settings";
+/// Deletes the take.
+pub const DELETE: &str = "speak-delete-take";
+/// Puts the take deleted last back.
+pub const UNDO_DELETE: &str = "speak-undo-delete";
+/// Writes the take's sound to a file.
+pub const EXPORT_WAV: &str = "speak-export-wav";
+/// Writes the take's mel to a file.
+pub const EXPORT_MEL: &str = "speak-export-mel";
+/// Copies the take's phonemes.
+pub const COPY_PHONEMES: &str = "speak-copy-phonemes";
+/// Pace, pitch and energy as predicted.
+pub const RESET_PROSODY: &str = "speak-reset-prosody";
+/// Panels as they were at the first start.
+pub const RESET_PANELS: &str = "speak-reset-panels";
+
+/// The command that shows a panel or puts it away.
+pub const fn toggle_lane(lane: Lane) -> (&'static str, &'static str) {
+    match lane {
+        Lane::Waveform => ("speak-lane-waveform", "Show or hide the waveform"),
+        Lane::Mel => ("speak-lane-mel", "Show or hide the mel spectrogram"),
+        Lane::Words => ("speak-lane-words", "Show or hide the words"),
+        Lane::Phonemes => ("speak-lane-phonemes", "Show or hide the phonemes"),
+        Lane::Alignment => ("speak-lane-alignment", "Show or hide the alignment"),
+        Lane::Pitch => ("speak-lane-f0", "Show or hide the F0 curve"),
+        Lane::Energy => ("speak-lane-energy", "Show or hide the energy curve"),
+    }
+}
+
+const NO_TAKE: &str = "There is no take yet; press Speak first";
+
+/// Every command with its keys, and why it cannot be done now.
+pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
+    let take = state.selected_take();
+    let is_silent = take.is_none_or(|take| take.waveform.samples.is_empty());
+    let no_take = take.is_none().then_some(NO_TAKE);
+    let no_sound = is_silent.then_some("There is no sound yet; press Speak first");
+    let no_selection = state
+        .selection
+        .is_none()
+        .then_some("Nothing is selected; drag over the waveform or the mel to select");
+    let no_mel = take
+        .is_none_or(|take| take.pieces.is_empty())
+        .then_some("This take has no mel; press Speak to make one");
+    let no_settings = take
+        .is_none_or(|take| take.request.is_none())
+        .then_some("This take does not say how it was made");
+    let idle = (state.speaking.is_none() && !is_playing).then_some("Nothing is spoken or played");
+    let at = take.and_then(|take| state.idx_of(take.id));
+    let no_previous = at.is_none_or(|idx| idx == 0).then_some("This is the first take");
+    let no_next =
+        at.is_none_or(|idx| idx + 1 >= state.takes.len()).then_some("This is the last take");
+    let no_removed = state.removed.is_empty().then_some("No take was deleted");
+
+    let plain = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
+    let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
+    let ctrl_shift = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key));
+    let command = |id, name, shortcut, disabled| PageCommand { id, name, shortcut, disabled };
+    let mut commands = vec![
+        command(SPEAK, "Speak", ctrl(Key::Enter), state.blocked),
+        command(STOP, "Stop", None, idle),
+        command(PLAY, "Play or pause", plain(Key::Space), no_sound),
+        command(PLAY_SELECTION, "Play selection", plain(Key::S), no_selection.or(no_sound)),
+        command(LOOP, "Loop", plain(Key::L), None),
+        command(FIT, "Fit the take", plain(Key::F), no_take),
+        command(FIT_SELECTION, "Fit the selection", plain(Key::N), no_selection),
+        command(ZOOM_IN, "Zoom in on time", plain(Key::I), no_take),
+        command(ZOOM_OUT, "Zoom out of time", plain(Key::O), no_take),
+        command(EARLIER, "Scroll to earlier", plain(Key::Comma), no_take),
+        command(LATER, "Scroll to later", plain(Key::Period), no_take),
+        command(START, "Go to the start", plain(Key::Home), no_take),
+        command(END, "Go to the end", plain(Key::End), no_take),
+        command(PREVIOUS, "Previous take", plain(Key::PageUp), no_previous),
+        command(NEXT, "Next take", plain(Key::PageDown), no_next),
+        command(USE_SETTINGS, "Use these settings", None, no_settings),
+        command(DELETE, "Delete take", plain(Key::Delete), no_take),
+        command(UNDO_DELETE, "Undo delete", None, no_removed),
+        command(EXPORT_WAV, "Export WAV…", ctrl(Key::E), no_sound),
+        command(EXPORT_MEL, "Export mel PNG…", ctrl_shift(Key::E), no_mel),
+        command(COPY_PHONEMES, "Copy phonemes", ctrl_shift(Key::C), no_mel),
+        command(RESET_PROSODY, "Reset pace, pitch and energy", None, None),
+        command(RESET_PANELS, "Reset panels", None, None),
+    ];
+    commands.extend(Lane::ALL.map(|lane| {
+        let (id, name) = toggle_lane(lane);
+        command(id, name, None, None)
+    }));
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings;
+
+    #[test]
+    fn no_two_commands_share_an_id_or_a_key() {
+        let commands = commands(&SpeakState::new(settings::Speak::default()), false);
+        for (n, a) in commands.iter().enumerate() {
+            for b in &commands[n + 1..] {
+                assert_ne!(a.id, b.id);
+                assert!(a.shortcut.is_none() || a.shortcut != b.shortcut, "{} and {}", a.id, b.id);
+            }
+        }
+    }
+}

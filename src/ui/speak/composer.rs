@@ -1,0 +1,284 @@
+//! The top of the page: what to say, with which voice and how.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use eframe::egui::{
+    Button, ComboBox, Direction, DragValue, Frame, Layout, PointerButton, Rect, ScrollArea, Slider,
+    SliderClamping, StrokeKind, TextEdit, Ui, UiBuilder, pos2, vec2,
+};
+
+use super::{
+    commands,
+    page::Request,
+    state::{SpeakState, count_sentences},
+    transport::command_button,
+};
+use crate::{
+    domain::{ModelInfo, ModelKind, ProsodyControls, VocoderChoice},
+    library::catalog,
+    settings,
+    ui::{PageCommand, theme},
+};
+
+/// Width of the Speak button.
+const SPEAK_WIDTH: f32 = 92.0;
+
+/// The text is never lower than two lines.
+const MIN_TEXT_HEIGHT: f32 = 40.0;
+
+/// Between the text and the edge of its field.
+const TEXT_MARGIN: f32 = 8.0;
+
+/// Width of a factor's slider.
+const SLIDER_WIDTH: f32 = 96.0;
+
+/// Width of the voice's picker.
+const VOICE_WIDTH: f32 = 150.0;
+
+/// Seeds that the number field can reach; a restored take may have a greater one.
+const SEEDS: std::ops::RangeInclusive<u64> = 0..=u32::MAX as u64;
+
+/// Why Speak cannot be pressed, if so.
+pub fn blocked(
+    text: &str,
+    options: &settings::Speak,
+    models: &[ModelInfo],
+) -> Option<&'static str> {
+    if !has_voice(models) {
+        return Some("No voice is here; the Models page says what is missing");
+    }
+    let ready = |kind, id: &str| {
+        models.iter().any(|model| model.kind == kind && model.id == id && model.is_ready())
+    };
+    if !ready(ModelKind::FastSpeech2, &options.voice) {
+        return Some("The chosen voice is not here; choose another one");
+    }
+    if options.vocoder == VocoderChoice::HifiGan && !has_vocoder(models) {
+        return Some("HiFi-GAN's weights are not here; choose Griffin-Lim");
+    }
+    if !ready(ModelKind::G2p, catalog::G2P) {
+        return Some("The pronunciation model is not here; the Models page says what is missing");
+    }
+    text.trim().is_empty().then_some("There is nothing to say; type a sentence")
+}
+
+/// Whether any voice can be used.
+pub fn has_voice(models: &[ModelInfo]) -> bool {
+    models.iter().any(|model| model.kind == ModelKind::FastSpeech2 && model.is_ready())
+}
+
+fn has_vocoder(models: &[ModelInfo]) -> bool {
+    models.iter().any(|model| model.id == catalog::VOCODER && model.is_ready())
+}
+
+/// Draws text and options; what was pressed goes to `requests`.
+pub fn composer_ui(
+    ui: &mut Ui,
+    state: &mut SpeakState,
+    models: &[ModelInfo],
+    commands: &[PageCommand],
+    is_first_frame: bool,
+    requests: &mut Vec<Request>,
+) {
+    // Exactly what the two rows below take: a point more, and the panel would grow in each frame.
+    let rows = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y);
+    let height = (ui.available_height() - rows).max(MIN_TEXT_HEIGHT);
+    let area = ui.available_rect_before_wrap();
+    let split = area.right() - SPEAK_WIDTH;
+    let text = Rect::from_min_max(area.min, pos2(split - theme::GAP, area.top() + height));
+    let speak = Rect::from_min_max(pos2(split, area.top()), pos2(area.right(), text.bottom()));
+    ui.advance_cursor_after_rect(text.union(speak));
+    text_ui(ui, text, &mut state.text);
+    let centred = Layout::centered_and_justified(Direction::TopDown);
+    ui.scope_builder(UiBuilder::new().max_rect(speak).layout(centred), |ui| {
+        speak_button(ui, state, commands, is_first_frame, requests);
+    });
+    ui.horizontal(|ui| {
+        voice_ui(ui, &mut state.options, models);
+        ui.separator();
+        vocoder_ui(ui, &mut state.options, models);
+        ui.separator();
+        seed_ui(ui, &mut state.options);
+        ui.separator();
+        let n_chars = state.text.chars().count();
+        let n_sentences = count_sentences(&state.text);
+        let chars = if n_chars == 1 { "character" } else { "characters" };
+        let sentences = if n_sentences == 1 { "sentence" } else { "sentences" };
+        let counts = format!("{n_chars} {chars}, {n_sentences} {sentences}");
+        ui.label(theme::caption(counts, ui.visuals())).on_hover_text(
+            "Sentences are counted by their marks; an abbreviation may count as one until it is spoken",
+        );
+    });
+    ui.horizontal(|ui| {
+        let controls = &mut state.options.controls;
+        factor_ui(ui, "Pace", &mut controls.pace, "Speaking rate: 2 takes half the time");
+        factor_ui(
+            ui,
+            "Pitch",
+            &mut controls.pitch,
+            "Factor on the predicted fundamental frequency",
+        );
+        factor_ui(ui, "Energy", &mut controls.energy, "Factor on the predicted energy");
+        let is_default = *controls == ProsodyControls::default();
+        let reset = ui.add_enabled(!is_default, Button::new("As predicted"));
+        let reset = reset.on_hover_text("Set pace, pitch and energy to 1.00 ×");
+        if reset.on_disabled_hover_text("All three are as predicted").clicked() {
+            requests.push(Request::Run(commands::RESET_PROSODY));
+        }
+    });
+}
+
+/// The text, in a field that fills `rect` and scrolls inside it.
+fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String) {
+    let style = ui.visuals().widgets.inactive;
+    let fill = ui.visuals().text_edit_bg_color();
+    ui.painter().rect(rect, style.corner_radius, fill, style.bg_stroke, StrokeKind::Inside);
+    let inner = rect.shrink2(vec2(TEXT_MARGIN, TEXT_MARGIN / 2.0));
+    ui.scope_builder(UiBuilder::new().max_rect(inner), |ui| {
+        ScrollArea::vertical().id_salt("speak-text").auto_shrink(false).show(ui, |ui| {
+            let field = TextEdit::multiline(text)
+                .frame(Frame::NONE)
+                .hint_text("Type what is to be spoken")
+                .desired_width(f32::INFINITY)
+                .min_size(inner.size());
+            ui.add(field).accessible_name("Text");
+        });
+    });
+}
+
+fn speak_button(
+    ui: &mut Ui,
+    state: &SpeakState,
+    commands: &[PageCommand],
+    is_first_frame: bool,
+    requests: &mut Vec<Request>,
+) {
+    let (id, button) = if state.speaking.is_some() {
+        (commands::STOP, Button::new("Stop"))
+    } else if state.blocked.is_none() {
+        (commands::SPEAK, theme::primary_button("Speak", ui.visuals()))
+    } else {
+        (commands::SPEAK, Button::new("Speak"))
+    };
+    let Some(response) = command_button(ui, commands, id, button) else { return };
+    if is_first_frame {
+        response.request_focus();
+    }
+    if response.clicked() {
+        // The next thing one wants of the keyboard is to play and pause.
+        response.surrender_focus();
+        requests.push(Request::Run(id));
+    }
+}
+
+fn voice_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
+    let label = ui.label("Voice");
+    let voices = || models.iter().filter(|model| model.kind == ModelKind::FastSpeech2);
+    let chosen = voices().find(|voice| voice.id == options.voice);
+    let name = chosen.map_or(options.voice.as_str(), |voice| voice.name.as_str()).to_owned();
+    let combo = ComboBox::from_id_salt("speak-voice")
+        .width(VOICE_WIDTH)
+        .truncate()
+        .selected_text(name)
+        .show_ui(ui, |ui| {
+            for voice in voices() {
+                let is_chosen = voice.id == options.voice;
+                let button = Button::selectable(is_chosen, voice.name.as_str());
+                let button = ui.add_enabled(voice.is_ready(), button);
+                let button = button.on_disabled_hover_text("Its weights are not here");
+                if button.on_hover_text(voice.licence.as_str()).clicked() {
+                    options.voice.clone_from(&voice.id);
+                }
+            }
+        });
+    combo.response.labelled_by(label.id);
+}
+
+fn vocoder_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
+    for vocoder in VocoderChoice::ALL {
+        let (is_ready, hint) = match vocoder {
+            VocoderChoice::HifiGan => (has_vocoder(models), "Neural vocoder of the voice"),
+            VocoderChoice::GriffinLim => {
+                (true, "Phase reconstruction: no weights, robotic, always there")
+            }
+        };
+        let chip = Button::selectable(options.vocoder == vocoder, vocoder.label());
+        let chip = ui.add_enabled(is_ready, chip).on_hover_text(hint);
+        let chip = chip.on_disabled_hover_text("Its weights are not here; see the Models page");
+        if chip.clicked() {
+            options.vocoder = vocoder;
+        }
+    }
+}
+
+fn seed_ui(ui: &mut Ui, options: &mut settings::Speak) {
+    let label = ui.label("Seed");
+    let hint = "Seed of everything random: the phases that Griffin-Lim begins with";
+    let seed = DragValue::new(&mut options.seed).range(SEEDS).clamp_existing_to_range(false);
+    ui.add(seed).on_hover_text(hint).labelled_by(label.id);
+    if ui.button("New seed").on_hover_text("Draw another seed").clicked() {
+        // Each `RandomState` has keys of its own.
+        options.seed = RandomState::new().build_hasher().finish() & u64::from(u32::MAX);
+    }
+}
+
+fn factor_ui(ui: &mut Ui, name: &str, factor: &mut f32, hint: &str) {
+    let label = ui.label(name).on_hover_text(hint);
+    ui.spacing_mut().slider_width = SLIDER_WIDTH;
+    let slider = Slider::new(factor, ProsodyControls::RANGE)
+        .logarithmic(true)
+        .clamping(SliderClamping::Always)
+        .show_value(false);
+    let slider = ui.add(slider).labelled_by(label.id);
+    let resets = slider.contains_pointer()
+        && ui.input(|input| input.pointer.button_double_clicked(PointerButton::Primary));
+    slider.on_hover_text(format!("{hint}; double-click for 1.00 ×, as predicted"));
+    let number = DragValue::new(factor)
+        .range(ProsodyControls::RANGE)
+        .speed(0.01)
+        .fixed_decimals(2)
+        .suffix(" ×");
+    ui.add(number).on_hover_text(hint).accessible_name(format!("{name} factor"));
+    if resets {
+        *factor = 1.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ModelState;
+
+    fn model(id: &str, kind: ModelKind) -> ModelInfo {
+        ModelInfo {
+            id: id.into(),
+            name: id.into(),
+            kind,
+            licence: String::new(),
+            source: String::new(),
+            sha256: String::new(),
+            bytes: 0,
+            state: ModelState::Ready { path: "x".into(), bytes: 0 },
+            quality: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let mut options = settings::Speak::default();
+        let mut models = Vec::new();
+        let mut why = |models: &[ModelInfo], vocoder, text| {
+            options.vocoder = vocoder;
+            blocked(text, &options, models).unwrap_or("nothing").to_owned()
+        };
+        assert!(why(&models, VocoderChoice::HifiGan, "a").starts_with("No voice"));
+        models.push(model(catalog::VOICE, ModelKind::FastSpeech2));
+        assert!(why(&models, VocoderChoice::HifiGan, "a").starts_with("HiFi-GAN"));
+        assert!(why(&models, VocoderChoice::GriffinLim, "a").starts_with("The pronunciation"));
+        models.push(model(catalog::G2P, ModelKind::G2p));
+        assert_eq!(why(&models, VocoderChoice::GriffinLim, "a"), "nothing");
+        assert!(why(&models, VocoderChoice::GriffinLim, " \n").starts_with("There is nothing"));
+        models.push(model(catalog::VOCODER, ModelKind::HifiGan));
+        assert_eq!(why(&models, VocoderChoice::HifiGan, "a"), "nothing");
+    }
+}

@@ -1,0 +1,263 @@
+//! Files, on threads of their own: takes read from dropped WAVs, exports, and the dialog that asks
+//! where to.
+
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Wake, Waker},
+    thread,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use eframe::egui;
+
+use crate::{
+    audio,
+    domain::{MelSpectrogram, SpeechRecord, Waveform},
+    dsp,
+    engine::SpokenSentence,
+    settings::{ColorMap, write_atomically},
+    ui::widgets::mel_view_scale::map_of,
+};
+
+/// Results that may wait for the page; more threads than this wait themselves.
+const RESULTS: usize = 16;
+
+/// What a thread has to tell.
+#[derive(Debug)]
+pub enum FileEvent {
+    /// A WAV was read.
+    Read {
+        /// From where.
+        path: PathBuf,
+        /// The sound and what made it, or why not.
+        outcome: Result<(Waveform, Option<SpeechRecord>), String>,
+    },
+    /// The dialog was closed; `None` if it was cancelled or there is none on this system.
+    Chosen(Option<PathBuf>),
+    /// An export ended.
+    Written(Written),
+}
+
+/// How an export ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// The file is there.
+    Done(PathBuf),
+    /// Another file is there already and may not be replaced.
+    Exists(PathBuf),
+    /// It could not be written: why.
+    Failed(String),
+}
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// The sound, with what made it.
+    Wav(Arc<Waveform>, Option<SpeechRecord>),
+    /// The mel, a pixel per cell.
+    MelPng(Vec<Arc<SpokenSentence>>, ColorMap),
+}
+
+impl Content {
+    /// The file's ending.
+    pub fn extension(&self) -> &'static str {
+        match self {
+            Self::Wav(..) => "wav",
+            Self::MelPng(..) => "png",
+        }
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// If the take is longer than the format can hold.
+    pub fn bytes(&self) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Wav(waveform, record) => {
+                audio::wav_bytes(waveform, record.as_ref()).map_err(|error| error.to_string())
+            }
+            Self::MelPng(sentences, map) => mel_png(sentences, *map),
+        }
+    }
+}
+
+/// All sentences' frames one after the other, as a picture without axes.
+fn mel_png(sentences: &[Arc<SpokenSentence>], map: ColorMap) -> Result<Vec<u8>, String> {
+    let first = sentences.first().ok_or("the take has no mel")?;
+    let mut mel = MelSpectrogram::empty(first.mel.config.clone());
+    for sentence in sentences {
+        mel.frames.extend_from_slice(&sentence.mel.frames);
+    }
+    let picture = dsp::mel_picture(&mel, map_of(map));
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    let image = image::RgbaImage::from_raw(width, height, picture.rgba)
+        .ok_or("the picture of the mel is incomplete")?;
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png).map_err(|error| error.to_string())?;
+    Ok(bytes.into_inner())
+}
+
+/// Whether an export may take the place of another file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    /// No: it is told that there is one.
+    Never,
+    /// Yes.
+    Allowed,
+}
+
+/// Writes `content` to `path`, whole or not at all.
+pub fn write(path: &Path, content: &Content, overwrite: Overwrite) -> Written {
+    if overwrite == Overwrite::Never && path.exists() {
+        return Written::Exists(path.to_owned());
+    }
+    let advice = "choose another folder or make room, and export again";
+    match content.bytes() {
+        Ok(bytes) => match write_atomically(path, &bytes) {
+            Ok(()) => Written::Done(path.to_owned()),
+            Err(error) => Written::Failed(format!(
+                "The file could not be written.\n{error}: {}\nThe take is kept; {advice}.",
+                path.display()
+            )),
+        },
+        Err(why) => Written::Failed(format!("The take could not be exported.\n{why}.")),
+    }
+}
+
+/// Threads for files, and the way back from them.
+#[derive(Debug)]
+pub struct Files {
+    sender: Sender<FileEvent>,
+    receiver: Receiver<FileEvent>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let (sender, receiver) = bounded(RESULTS);
+        Self { sender, receiver }
+    }
+}
+
+impl Files {
+    /// The next result, if one has arrived. Never blocks.
+    pub fn poll(&self) -> Option<FileEvent> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Reads a WAV.
+    pub fn read(&self, ctx: &egui::Context, path: PathBuf) {
+        self.spawn(ctx, "read-wav", move || {
+            let outcome = audio::read_wav(&path).map_err(|error| error.to_string());
+            FileEvent::Read { path, outcome }
+        });
+    }
+
+    /// Writes an export.
+    pub fn write(
+        &self,
+        ctx: &egui::Context,
+        path: PathBuf,
+        content: Content,
+        overwrite: Overwrite,
+    ) {
+        self.spawn(ctx, "export", move || FileEvent::Written(write(&path, &content, overwrite)));
+    }
+
+    /// Asks where to, in the system's own dialog.
+    pub fn browse(&self, ctx: &egui::Context, path: &Path) {
+        let mut dialog = rfd::AsyncFileDialog::new();
+        if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+            dialog = dialog.add_filter(extension.to_uppercase(), &[extension]);
+        }
+        if let Some(folder) = path.parent() {
+            dialog = dialog.set_directory(folder);
+        }
+        if let Some(name) = path.file_name() {
+            dialog = dialog.set_file_name(name.to_string_lossy());
+        }
+        // The dialog is made here, where windows live, and waited for elsewhere.
+        let chosen = dialog.save_file();
+        self.spawn(ctx, "file-dialog", move || {
+            FileEvent::Chosen(block_on(chosen).map(|file| file.path().to_owned()))
+        });
+    }
+
+    fn spawn(
+        &self,
+        ctx: &egui::Context,
+        name: &'static str,
+        work: impl FnOnce() -> FileEvent + Send + 'static,
+    ) {
+        let (sender, ctx) = (self.sender.clone(), ctx.clone());
+        let work = move || {
+            // A page that is gone does not want to know.
+            sender.send(work()).ok();
+            ctx.request_repaint();
+        };
+        if let Err(error) = thread::Builder::new().name(name.into()).spawn(work) {
+            tracing::error!("no thread to {name}: {error}");
+        }
+    }
+}
+
+/// Wakes the thread that waits.
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut task = TaskContext::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut task) {
+            Poll::Ready(outcome) => return outcome,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::speak::example;
+
+    #[test]
+    fn a_png_has_a_pixel_for_each_cell_of_every_sentence() {
+        let take = example::take(11.0);
+        let sentences = take.pieces.iter().map(|piece| Arc::clone(&piece.spoken)).collect();
+        let bytes = Content::MelPng(sentences, ColorMap::Magma).bytes().unwrap();
+        let image = image::load_from_memory(&bytes).unwrap();
+        assert_eq!(image.width() as usize, take.n_frames());
+        assert_eq!(image.height(), 80);
+    }
+
+    #[test]
+    fn an_export_never_takes_the_place_of_a_file_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let content = Content::Wav(example::take(0.5).waveform, None);
+        assert_eq!(write(&path, &content, Overwrite::Never), Written::Done(path.clone()));
+        assert_eq!(write(&path, &content, Overwrite::Never), Written::Exists(path.clone()));
+        assert_eq!(write(&path, &content, Overwrite::Allowed), Written::Done(path.clone()));
+        assert_eq!(std::fs::read(&path).unwrap()[..4], *b"RIFF");
+    }
+
+    #[test]
+    fn a_future_that_sleeps_is_waited_for() {
+        let mut polls = 0;
+        let future = std::future::poll_fn(move |task| {
+            polls += 1;
+            task.waker().wake_by_ref();
+            if polls < 3 { Poll::Pending } else { Poll::Ready(polls) }
+        });
+        assert_eq!(block_on(future), 3);
+    }
+}

@@ -1,0 +1,22 @@
+//! The Speak page: text in, takes out, and each take on one time base.
+
+mod commands;
+mod composer;
+pub mod example;
+mod export;
+mod files;
+mod lanes;
+mod page;
+mod playback;
+mod readout;
+mod stage;
+mod state;
+mod take;
+mod takes;
+mod transport;
+
+pub use lanes::{Lane, LaneLayout};
+pub use page::SpeakPage;
+pub use readout::Readout;
+pub use state::{Selection, SpeakState, Speaking, View};
+pub use take::{Phase, Piece, Take, TakeId};

@@ -1,0 +1,418 @@
+//! The Speak page as a user meets it: found by its labels, driven by pointer and keys.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{self, Key, Modifiers, accesskit::Role};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT as _, Queryable as _},
+};
+use formant::{
+    audio::{self, Loops, Player},
+    domain::{ModelInfo, ModelKind, ModelState},
+    engine::Client,
+    library::{Downloads, Folders, Library, catalog},
+    settings::Settings,
+    ui::{
+        Action, Context, Page as _, Toast, speak,
+        speak::{Lane, Phase, SpeakPage, example},
+        theme,
+    },
+};
+
+/// How long another thread may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A page and all that a window would lend it.
+struct World {
+    page: SpeakPage,
+    engine: Client,
+    downloads: Downloads,
+    player: Player,
+    settings: Settings,
+    models: Vec<ModelInfo>,
+    actions: Vec<Action>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new(page: SpeakPage) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders {
+            data: folder.path().join("data"),
+            config: folder.path().join("config"),
+            bundled: folder.path().join("models"),
+        };
+        let library = Library::new(folders);
+        let waker: formant::job::Waker = Arc::new(|| ());
+        Self {
+            page,
+            engine: Client::start(library.clone(), waker.clone()).unwrap(),
+            downloads: Downloads::new(library, waker.clone()),
+            player: Player::new("", waker),
+            settings: Settings::default(),
+            models: [
+                (catalog::VOICE, ModelKind::FastSpeech2),
+                (catalog::VOCODER, ModelKind::HifiGan),
+                (catalog::G2P, ModelKind::G2p),
+            ]
+            .map(|(id, kind)| model(id, kind))
+            .into(),
+            actions: Vec::new(),
+            folder,
+        }
+    }
+
+    /// What the window does in a frame: keys, news, drawing.
+    fn frame(&mut self, ui: &mut egui::Ui) {
+        let Self { page, engine, downloads, player, settings, models, actions, .. } = self;
+        let mut context = Context {
+            status: engine.status(),
+            engine,
+            models,
+            downloads,
+            player,
+            settings,
+            actions,
+        };
+        for command in page.commands() {
+            let is_left_to_text =
+                ui.text_edit_focused() && command.shortcut.is_some_and(|s| s.modifiers.is_none());
+            if let Some(shortcut) = command.shortcut.filter(|_| !is_left_to_text)
+                && command.disabled.is_none()
+                && ui.input_mut(|input| input.consume_shortcut(&shortcut))
+            {
+                page.run(command.id, &mut context);
+            }
+        }
+        page.logic(&mut context);
+        page.ui(ui, &mut context);
+    }
+
+    fn toasts(&self) -> Vec<&Toast> {
+        let mut toasts = Vec::new();
+        for action in &self.actions {
+            if let Action::Toast(toast) = action {
+                toasts.push(toast);
+            }
+        }
+        toasts
+    }
+}
+
+fn model(id: &str, kind: ModelKind) -> ModelInfo {
+    ModelInfo {
+        id: id.into(),
+        name: "Joe".into(),
+        kind,
+        licence: "MIT".into(),
+        source: String::new(),
+        sha256: "ab".into(),
+        bytes: 0,
+        state: ModelState::Ready { path: PathBuf::from(id), bytes: 0 },
+        quality: Vec::new(),
+    }
+}
+
+type Window = Harness<'static, World>;
+
+fn window(page: SpeakPage) -> Window {
+    let size = egui::vec2(1240.0, 860.0);
+    let mut window = Harness::builder()
+        .with_size(size)
+        .with_pixels_per_point(1.0)
+        .with_context_setup(theme::install)
+        .build_ui_state(|ui, world: &mut World| world.frame(ui), World::new(page));
+    window.run();
+    window
+}
+
+fn first_start() -> Window {
+    window(SpeakPage::new(&Settings::default()))
+}
+
+fn with_take(duration_secs: f64) -> Window {
+    window(example::page(duration_secs))
+}
+
+/// Steps until another thread has done its part.
+#[track_caller]
+fn wait_until(window: &mut Window, what: &str, is_done: impl Fn(&World) -> bool) {
+    let begun = Instant::now();
+    while !is_done(window.state()) {
+        assert!(begun.elapsed() < PATIENCE, "{what} never happened");
+        window.step();
+        std::thread::yield_now();
+    }
+    window.run();
+}
+
+fn mel_label(window: &Window) -> String {
+    let take = window.state().page.state.selected_take().unwrap();
+    format!("Mel spectrogram, {:.1} s, {} frames", take.duration_secs(), take.n_frames())
+}
+
+#[test]
+fn a_failure_is_told_and_the_text_is_kept() {
+    let mut window = first_start();
+    let text = window.state().page.state.text.clone();
+    assert!(!text.is_empty(), "the first start has nothing to say");
+    window.get_by_label("Speak").click();
+    wait_until(&mut window, "the refusal", |world| !world.toasts().is_empty());
+    let toasts = window.state().toasts();
+    assert!(toasts[0].is_error);
+    assert_eq!(toasts[0].text.lines().count(), 3, "{}", toasts[0].text);
+    assert_eq!(window.state().page.state.text, text);
+    assert!(window.state().page.state.takes.is_empty());
+    assert!(window.query_by_label("Speak").is_some(), "the button did not come back");
+}
+
+#[test]
+fn ctrl_enter_speaks_from_within_the_text() {
+    let mut window = first_start();
+    window.get_by_role_and_label(Role::MultilineTextInput, "Text").focus();
+    window.run();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::Enter]);
+    wait_until(&mut window, "the refusal", |world| !world.toasts().is_empty());
+}
+
+#[test]
+fn without_a_voice_the_page_says_what_to_do() {
+    let mut window = first_start();
+    window.state_mut().models.clear();
+    window.run();
+    assert!(window.get_by_label("Speak").accesskit_node().is_disabled());
+    window.get_by_label("Open Models").click();
+    window.run();
+    assert!(matches!(window.state().actions.last(), Some(Action::Show("Models"))));
+}
+
+#[test]
+fn the_read_out_tells_what_is_under_the_pointer() {
+    let mut window = with_take(6.0);
+    let label = mel_label(&window);
+    let centre = window.get_by_label(&label).rect().center();
+    window.hover_at(centre);
+    window.run();
+    let take = window.state().page.state.selected_take().unwrap();
+    let secs = take.duration_secs() / 2.0;
+    let readout = speak::Readout::new(take, secs, Some(40.0));
+    let [time, frame, _, _, f0, ..] = readout.fields();
+    for (name, value) in [time, frame, f0] {
+        let field = format!("{name} {value}");
+        assert!(window.query_by_label(&field).is_some(), "{field} is not shown");
+    }
+    assert!(window.query_by_label_contains("dB, ln").is_some());
+}
+
+#[test]
+fn dragging_selects_and_keys_play_fit_and_loop() {
+    let mut window = with_take(6.0);
+    let label = mel_label(&window);
+    let rect = window.get_by_label(&label).rect();
+    let at = |share: f32| egui::pos2(rect.left() + share * rect.width(), rect.center().y);
+    window.hover_at(at(0.25));
+    window.run();
+    window.drag_at(at(0.25));
+    window.run();
+    window.hover_at(at(0.5));
+    window.run();
+    window.drop_at(at(0.5));
+    window.run();
+    let selection = window.state().page.state.selection.unwrap();
+    let secs = window.state().page.state.limits().full;
+    assert!((selection.start_secs - 0.25 * secs).abs() < 0.02, "{selection:?}");
+    assert!((selection.end_secs - 0.5 * secs).abs() < 0.02, "{selection:?}");
+
+    window.key_press(Key::N);
+    window.run();
+    let seen = window.state().page.state.view.time;
+    assert!((seen.start - selection.start_secs).abs() < 1e-6);
+    assert!((seen.end - selection.end_secs).abs() < 1e-6);
+    window.key_press(Key::L);
+    window.run();
+    assert_eq!(window.state().page.state.loops, Loops::Forever);
+    window.key_press(Key::F);
+    window.run();
+    assert!((window.state().page.state.view.time.span() - secs).abs() < 1e-6);
+    window.key_press(Key::End);
+    window.run();
+    assert!((window.state().page.state.cursor_secs - secs).abs() < 1e-6);
+}
+
+#[test]
+fn ctrl_and_wheel_zoom_at_the_pointer() {
+    let mut window = with_take(6.0);
+    let label = mel_label(&window);
+    let rect = window.get_by_label(&label).rect();
+    let x = rect.left() + 0.3 * rect.width();
+    window.hover_at(egui::pos2(x, rect.center().y));
+    window.run();
+    let secs = |window: &Window| window.state().page.state.view.time.at_screen(x, rect.x_range());
+    let before = secs(&window);
+    let wheel = |modifiers| egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 120.0),
+        phase: egui::TouchPhase::Move,
+        modifiers,
+        source: egui::MouseWheelSource::Wheel,
+    };
+    window.event_modifiers(wheel(Modifiers::COMMAND), Modifiers::COMMAND);
+    window.run();
+    let view = window.state().page.state.view;
+    assert!(view.time.span() < 5.0, "{view:?}");
+    assert!((secs(&window) - before).abs() < 0.01, "{} is not {before}", secs(&window));
+    window.event(egui::Event::ModifiersChanged(Modifiers::ALT));
+    window.event(wheel(Modifiers::ALT));
+    window.run();
+    window.event(egui::Event::ModifiersChanged(Modifiers::NONE));
+    window.run();
+    assert!(window.state().page.state.view.bands.span() < 79.0);
+    assert_eq!(window.state().page.state.view.time, view.time);
+}
+
+#[test]
+fn a_take_is_renamed_deleted_and_brought_back() {
+    let mut window = with_take(1.0);
+    let field = window.get_by_role_and_label(Role::TextInput, "Name");
+    field.focus();
+    window.run();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run();
+    window.get_by_role_and_label(Role::TextInput, "Name").type_text("Calm");
+    window.run();
+    assert_eq!(window.state().page.state.takes[0].name, "Calm");
+    window.get_by_label("Delete").click();
+    window.run();
+    assert!(window.state().page.state.takes.is_empty());
+    window.get_by_label("Undo delete of Calm").click();
+    window.run();
+    assert_eq!(window.state().page.state.takes[0].name, "Calm");
+}
+
+#[test]
+fn the_settings_of_a_take_come_back() {
+    let mut window = with_take(1.0);
+    window.state_mut().page.state.text = "Something else".into();
+    window.state_mut().settings.speak.seed = 99;
+    window.run();
+    window.get_by_label("Use these settings").click();
+    window.run();
+    let request = example::request();
+    assert_eq!(window.state().page.state.text, request.text);
+    assert_eq!(window.state().settings.speak.seed, request.seed, "the window would not save it");
+}
+
+#[test]
+fn sliders_and_chips_change_what_will_be_asked_for() {
+    let mut window = first_start();
+    window.get_by_role_and_label(Role::Slider, "Pace").set_value_accesskit(2.0);
+    window.run();
+    window.get_by_label("Griffin-Lim").click();
+    window.run();
+    let asked = window.state().settings.speak.clone();
+    assert!((asked.controls.pace - 2.0).abs() < 1e-3, "{}", asked.controls.pace);
+    assert_eq!(asked.vocoder, formant::domain::VocoderChoice::GriffinLim);
+    window.get_by_label("As predicted").click();
+    window.run();
+    assert!((window.state().settings.speak.controls.pace - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn an_exported_wav_that_is_dropped_is_the_take_again() {
+    let mut window = with_take(1.0);
+    let request = example::request();
+    let record = formant::domain::SpeechRecord {
+        text: request.text.clone(),
+        voice: request.voice,
+        voice_sha256: "ab".into(),
+        vocoder: request.vocoder,
+        vocoder_sha256: String::new(),
+        controls: request.controls,
+        seed: request.seed,
+        version: "0".into(),
+        device: "CPU".into(),
+    };
+    window.state_mut().page.state.takes[0].record = Some(record);
+    let path = window.state().folder.path().join("sub/Take 1.wav");
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::E]);
+    window.run();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run();
+    window.get_by_role_and_label(Role::TextInput, "File").type_text(&path.display().to_string());
+    window.run();
+    window.get_by_label("Export").click();
+    wait_until(&mut window, "the export", |world| !world.toasts().is_empty());
+    assert!(!window.state().toasts()[0].is_error, "{:?}", window.state().toasts());
+    let (waveform, _) = audio::read_wav(&path).unwrap();
+    let n_samples = window.state().page.state.takes[0].waveform.samples.len();
+    assert_eq!(waveform.samples.len(), n_samples);
+
+    window.state_mut().page.state.text = "Another text".into();
+    window.state_mut().settings.speak.seed = 0;
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    wait_until(&mut window, "the restored take", |world| world.page.state.takes.len() == 2);
+    let state = &window.state().page.state;
+    assert_eq!(state.text, request.text);
+    assert_eq!(window.state().settings.speak.seed, request.seed);
+    assert_eq!(state.selected_take().unwrap().phase, Phase::Restored);
+    assert_eq!(state.selected_take().unwrap().name, "Take 1");
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn a_dropped_file_that_is_no_wav_is_refused() {
+    let mut window = first_start();
+    let path = window.state().folder.path().join("notes.wav");
+    std::fs::write(&path, "no sound").unwrap();
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    wait_until(&mut window, "the refusal", |world| !world.toasts().is_empty());
+    assert!(window.state().toasts()[0].text.contains("notes.wav"));
+    assert!(window.state().page.state.takes.is_empty());
+}
+
+#[test]
+fn panels_are_put_away_and_come_back() {
+    let mut window = with_take(2.0);
+    assert!(window.query_by_label_contains("F0 curve").is_some());
+    window.get_by_label("F0").click();
+    window.run();
+    assert!(!window.state().page.state.lanes.shows(Lane::Pitch));
+    assert!(window.query_by_label_contains("F0 curve").is_none());
+    window.get_by_label("Alignment").click();
+    window.run();
+    assert!(window.query_by_label_contains("Alignment of").is_some());
+}
+
+#[test]
+fn minutes_of_speech_are_shown_in_textures_that_every_card_takes() {
+    // kittest's card takes 2,048 pixels; egui checks each texture against it.
+    let mut window = with_take(120.0);
+    let label = mel_label(&window);
+    assert!(window.query_by_label(&label).is_some());
+    window.run();
+}
+
+#[test]
+fn the_composer_keeps_its_height_from_frame_to_frame() {
+    let mut window = with_take(2.0);
+    let before = window.get_by_label("Speak").rect();
+    window.run_steps(5);
+    assert_eq!(window.get_by_label("Speak").rect(), before);
+}
