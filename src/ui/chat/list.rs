@@ -98,7 +98,8 @@ fn entry_ui(ui: &mut Ui, state: &State, conversation: &Conversation, intents: &m
             ui.label(dot).on_hover_text("A reply is being written here");
         }
         ui.with_layout(Layout::left_to_right(Align::Center).with_main_justify(true), |ui| {
-            let button = Button::selectable(is_shown, text).truncate();
+            // An empty text at the right keeps the title at the left.
+            let button = Button::selectable(is_shown, text).right_text("").truncate();
             let response = ui.add(button).on_hover_text(about(conversation, is_draft));
             if response.clicked() {
                 intents.push(Intent::Show(id.clone()));

@@ -177,7 +177,7 @@ fn tokens_ui(ui: &mut Ui, reply: &Reply, message: &mut MessageView) {
     message.tokens.ui(ui, &reply.text, runs, |ui, index| {
         let Some(step) = reply.steps.get(index) else { return };
         let number = index + 1;
-        let (tokens, ms) = (step.tokens, step.latency_ms());
+        let (tokens, ms) = (units::count(step.tokens as usize, "token"), step.latency_ms());
         let origin = match (step.drafted, step.accepted) {
             (0, _) => "Written by the model; nothing was drafted".to_owned(),
             (drafted, 0) => {
@@ -187,7 +187,7 @@ fn tokens_ui(ui: &mut Ui, reply: &Reply, message: &mut MessageView) {
                 "n-gram drafted {drafted}, {accepted} accepted; the last of the step is the model's own"
             ),
         };
-        ui.label(format!("Step {number}: {tokens} tokens in {ms:.1} ms\n{origin}"));
+        ui.label(format!("Step {number}: {tokens} in {ms:.1} ms\n{origin}"));
     });
 }
 

@@ -188,12 +188,16 @@ fn sampling_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
     );
     let seed = &mut options.sampling.seed;
     ui.horizontal(|ui| {
-        let name = name_ui(ui, "Seed", "The same seed and the same conversation give the same reply");
+        let name =
+            name_ui(ui, "Seed", "The same seed and the same conversation give the same reply");
         ui.add(DragValue::new(seed).range(0..=u64::from(u32::MAX))).labelled_by(name);
         if icon_button(ui, Icon::Dice, "New random seed").clicked() {
             *seed = random_seed();
         }
-        let lock = ui.add(Checkbox::new(&mut view.habits.seed_locked, "Lock"));
+    });
+    ui.horizontal(|ui| {
+        ui.add_space(NAME_WIDTH + ui.spacing().item_spacing.x);
+        let lock = ui.add(Checkbox::new(&mut view.habits.seed_locked, "Lock the seed"));
         lock.on_hover_text("Locked: every reply uses this seed. Not locked: each reply takes a new one, and keeps it in its record");
     });
 }
@@ -217,7 +221,11 @@ fn prompt_ui(ui: &mut Ui, state: &State) -> Option<String> {
 fn row<N: Numeric>(ui: &mut Ui, name: &str, tip: &str, value: &mut N, range: RangeInclusive<N>) {
     ui.horizontal(|ui| {
         let label = name_ui(ui, name, tip);
-        ui.add(Slider::new(value, range).max_decimals(2)).labelled_by(label).on_hover_text(tip);
+        let mut slider = Slider::new(value, range);
+        if !N::INTEGRAL {
+            slider = slider.max_decimals(2);
+        }
+        ui.add(slider).labelled_by(label).on_hover_text(tip);
     });
 }
 

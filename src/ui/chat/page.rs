@@ -35,9 +35,6 @@ use crate::{
 /// Time that taking in events may cost a frame.
 const DRAIN_BUDGET: Duration = Duration::from_millis(10);
 
-/// A reply that grows is drawn this often: about 30 times a second.
-const STREAMING_FRAME: Duration = Duration::from_millis(33);
-
 /// How often the page looks whether the conversations have been read.
 const READING_POLL: Duration = Duration::from_millis(50);
 
@@ -46,7 +43,7 @@ const LIST_WIDTH: (f32, [f32; 2]) = (200.0, [140.0, 360.0]);
 const OPTIONS_WIDTH: (f32, [f32; 2]) = (290.0, [240.0, 460.0]);
 
 /// Height of the plots below the options, in points: at first, and at least.
-const PLOTS_HEIGHT: (f32, f32) = (330.0, 80.0);
+const PLOTS_HEIGHT: (f32, f32) = (384.0, 80.0);
 
 /// The Chat page.
 pub struct ChatPage {
@@ -261,15 +258,9 @@ impl ChatPage {
     }
 
     /// When the page has something to do that no event announces.
-    fn schedule(&self, ui: &Ui, is_behind: bool) {
-        if is_behind {
-            ui.request_repaint();
-        }
+    fn schedule(&self, ui: &Ui) {
         if self.reading.is_some() {
             ui.request_repaint_after(READING_POLL);
-        }
-        if self.state.n_writing() > 0 {
-            ui.request_repaint_after(STREAMING_FRAME);
         }
         if let Some(due) = self.state.next_save() {
             ui.request_repaint_after(due.saturating_duration_since(Instant::now()));
@@ -375,7 +366,7 @@ impl Page for ChatPage {
             self.view.habits.keep(ui.ctx());
         }
         ctx.actions.append(&mut self.state.take_actions());
-        self.schedule(ui, false);
+        self.schedule(ui);
     }
 
     fn commands(&self) -> Vec<PageCommand> {

@@ -574,7 +574,7 @@ impl State {
     }
 }
 
-/// A seed for the next reply.
+/// A seed for the next reply: one of a million, so that it can be read out and typed.
 pub fn random_seed() -> u64 {
-    u64::from(random_u32())
+    u64::from(random_u32() % 1_000_000)
 }

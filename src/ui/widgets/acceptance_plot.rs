@@ -3,8 +3,14 @@
 use eframe::egui::Ui;
 use egui_plot::{HLine, Line, LineStyle, PlotPoints, Points};
 
-use super::latency_plot::{StepTrace, WINDOW, at, frame};
-use crate::ui::theme::{self, Hue};
+use super::latency_plot::{HEIGHT, StepTrace, WINDOW, at, frame};
+use crate::ui::{
+    theme::{self, Hue},
+    units,
+};
+
+/// Height of the name of the x axis, in points.
+const LABEL_HEIGHT: f32 = 16.0;
 
 /// Radius of one step's dot, in points.
 const DOT: f32 = 1.2;
@@ -16,6 +22,9 @@ pub fn acceptance_plot_ui(ui: &mut Ui, trace: &StepTrace) {
     let muted = theme::color(Hue::Muted, ui.visuals());
     let max = trace.samples.iter().map(|sample| sample.tokens).max().unwrap_or(1).max(2);
     frame("acceptance", "tokens/step", trace, f64::from(max))
+        // The axis is that of the plots above, too.
+        .x_axis_label("decode step")
+        .height(HEIGHT + LABEL_HEIGHT)
         .label_formatter(|position| {
             let (number, sample) = trace.sample_at(at(position).x)?;
             let mean = trace.mean_tokens.get(number - trace.first - 1)?.y;
@@ -24,8 +33,8 @@ pub fn acceptance_plot_ui(ui: &mut Ui, trace: &StepTrace) {
                 drafted => format!("{} of {drafted} drafted tokens accepted", sample.accepted),
             };
             Some(format!(
-                "Step {number}: {} tokens\n{counts}\n{mean:.2} tokens/step over the last {WINDOW}",
-                sample.tokens
+                "Step {number}: {}\n{counts}\n{mean:.2} tokens/step over the last {WINDOW}",
+                units::count(sample.tokens as usize, "token")
             ))
         })
         .show(ui, |plot| {

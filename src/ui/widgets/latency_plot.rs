@@ -5,7 +5,10 @@ use std::ops::RangeInclusive;
 use eframe::egui::{Ui, vec2};
 use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoint, PlotPoints};
 
-use crate::ui::theme::{self, Hue};
+use crate::ui::{
+    theme::{self, Hue},
+    units,
+};
 
 /// Steps that the plots show.
 pub const CAPACITY: usize = 2_000;
@@ -14,7 +17,7 @@ pub const CAPACITY: usize = 2_000;
 pub const WINDOW: usize = 16;
 
 /// Height of one plot, in points.
-pub(super) const HEIGHT: f32 = 118.0;
+pub(super) const HEIGHT: f32 = 92.0;
 
 /// Room above the highest point, as a share.
 const HEADROOM: f64 = 1.12;
@@ -96,7 +99,8 @@ impl StepTrace {
 
     pub(super) fn x_range(&self) -> RangeInclusive<f64> {
         let begin = self.first as f64;
-        begin..=begin + (self.samples.len() + 1) as f64
+        // Room at the end for the name of the last tick.
+        begin..=begin + (self.samples.len() + 1) as f64 * 1.05
     }
 }
 
@@ -108,9 +112,10 @@ pub fn latency_plot_ui(ui: &mut Ui, trace: &StepTrace) {
         .label_formatter(|position| {
             let (number, sample) = trace.sample_at(at(position).x)?;
             let StepSample { latency_ms, draft_ms, verify_ms, tokens, .. } = sample;
+            let tokens = units::count(*tokens as usize, "token");
             let pass_ms = (draft_ms + verify_ms).max(f64::EPSILON);
             Some(format!(
-                "Step {number}: {latency_ms:.2} ms, {tokens} tokens\ndraft {draft_ms:.2} ms ({:.0} %)\nverify {verify_ms:.2} ms ({:.0} %)",
+                "Step {number}: {latency_ms:.2} ms, {tokens}\ndraft {draft_ms:.2} ms ({:.0} %)\nverify {verify_ms:.2} ms ({:.0} %)",
                 1e2 * draft_ms / pass_ms,
                 1e2 * verify_ms / pass_ms,
             ))
@@ -151,7 +156,6 @@ pub(super) fn frame<'a>(
         .allow_boxed_zoom(false)
         .allow_double_click_reset(false)
         .allow_axis_zoom_drag(false)
-        .x_axis_label("decode step")
         .y_axis_label(y_label)
         .y_axis_min_width(34.0)
         .x_axis_formatter(whole)
