@@ -214,7 +214,9 @@ impl App {
         let titles = self.titles();
         let busy: Vec<_> = self.pages.iter().map(|page| page.activity().is_some()).collect();
         let on_rail = rail::ui(ui, &titles, self.current, &busy);
-        let frame = egui::Frame::new().fill(theme::color(theme::Hue::Page, ui.visuals()));
+        let frame = egui::Frame::new()
+            .fill(theme::color(theme::Hue::Page, ui.visuals()))
+            .inner_margin(egui::Margin::same(theme::PAD as i8));
         egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             if let Some(page) = self.pages.get_mut(self.current) {
                 ui.push_id(page.title(), |ui| page.ui(ui, &mut self.shared.context()));

@@ -18,8 +18,7 @@ pub trait Page {
     fn title(&self) -> &'static str;
     /// Takes in what the engine has sent since the last frame; runs while the page is hidden, too.
     fn logic(&mut self, ctx: &mut Context<'_>);
-    /// Draws the page on all the space there is; panels and margins are its own
-    /// ([`super::theme::page`] gives the usual margin).
+    /// Draws the page; the window leaves a margin of [`super::theme::PAD`] around it.
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>);
     /// What can be done on this page: for the palette, the list of keys, and the shortcuts
     /// themselves, which the window listens for.

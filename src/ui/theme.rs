@@ -135,12 +135,6 @@ pub const MIN_ZOOM: f32 = 0.5;
 /// Largest scale at which a page still fits a screen.
 pub const MAX_ZOOM: f32 = 3.0;
 
-/// The margin around a page that has no panels of its own.
-pub fn page<R>(ui: &mut egui::Ui, add_contents: impl FnOnce(&mut egui::Ui) -> R) -> R {
-    let margin = Margin::symmetric(WIDE as i8, PAD as i8);
-    egui::Frame::new().inner_margin(margin).show(ui, add_contents).inner
-}
-
 /// A raised block of content, as wide as there is room.
 pub fn card<R>(ui: &mut egui::Ui, add_contents: impl FnOnce(&mut egui::Ui) -> R) -> R {
     egui::Frame::new()
@@ -195,33 +189,48 @@ pub fn figure(
     if tooltip.is_empty() { figure.response } else { figure.response.on_hover_text(tooltip) }
 }
 
-/// Keys as they stand on the keyboard, in a small frame.
+/// Keys as they stand on the keyboard, on a small plate.
 pub fn key_hint(ui: &mut egui::Ui, keys: &str) -> egui::Response {
-    let text = caption(keys, ui.visuals()).monospace().size(11.0);
-    egui::Frame::new()
-        .fill(color(Hue::Control, ui.visuals()))
-        .corner_radius(CornerRadius::same(4))
-        .inner_margin(Margin::symmetric(5, 1))
-        .show(ui, |ui| label_as_high_as_its_text(ui, text))
-        .inner
+    let plate = Plate {
+        ink: color(Hue::Muted, ui.visuals()),
+        fill: color(Hue::Control, ui.visuals()),
+        stroke: Stroke::NONE,
+        radius: 4,
+    };
+    plate.ui(ui, keys, FontId::monospace(11.0))
 }
 
 /// A small label in a frame of its own colour: a kind, a state.
 pub fn chip(ui: &mut egui::Ui, text: &str, hue: Hue) -> egui::Response {
     let ink = color(hue, ui.visuals());
-    egui::Frame::new()
-        .stroke(Stroke::new(1.0, ink.gamma_multiply(0.6)))
-        .corner_radius(CornerRadius::same(9))
-        .inner_margin(Margin::symmetric(7, 1))
-        .show(ui, |ui| label_as_high_as_its_text(ui, RichText::new(text).small().color(ink)))
-        .inner
+    let stroke = Stroke::new(1.0, ink.gamma_multiply(0.6));
+    let plate = Plate { ink, fill: Color32::TRANSPARENT, stroke, radius: 9 };
+    let font = TextStyle::Small.resolve(ui.style());
+    plate.ui(ui, text, font)
 }
 
-/// In a row of buttons a frame would else grow as high as they are.
-fn label_as_high_as_its_text(ui: &mut egui::Ui, text: RichText) -> egui::Response {
-    ui.spacing_mut().interact_size.y = 0.0;
-    ui.set_min_height(0.0);
-    ui.label(text)
+/// What a few words stand on.
+struct Plate {
+    ink: Color32,
+    fill: Color32,
+    stroke: Stroke,
+    radius: u8,
+}
+
+impl Plate {
+    /// As high as the text, also in a row of buttons, where a frame would grow as high as they are.
+    fn ui(self, ui: &mut egui::Ui, text: &str, font: FontId) -> egui::Response {
+        let margin = vec2(6.0, 2.0);
+        let galley = ui.painter().layout_no_wrap(text.to_owned(), font, self.ink);
+        let size = galley.size() + 2.0 * margin;
+        let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+        let radius = CornerRadius::same(self.radius);
+        let inside = egui::StrokeKind::Inside;
+        ui.painter().rect(rect, radius, self.fill, self.stroke, inside);
+        ui.painter().galley(rect.min + margin, galley, self.ink);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
+        response
+    }
 }
 
 /// A button for rows of small text.

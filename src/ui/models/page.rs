@@ -123,7 +123,7 @@ impl Page for ModelsPage {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
-        theme::page(ui, |ui| self.list_ui(ui, ctx));
+        self.list_ui(ui, ctx);
     }
 
     fn commands(&self) -> Vec<PageCommand> {

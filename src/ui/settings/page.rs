@@ -81,7 +81,7 @@ impl Page for SettingsPage {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
-        theme::page(ui, |ui| self.groups_ui(ui, ctx));
+        self.groups_ui(ui, ctx);
     }
 
     fn commands(&self) -> Vec<PageCommand> {

@@ -34,7 +34,10 @@ pub fn copy_ui(ui: &mut egui::Ui, name: &str, shown: &str, whole: &str) {
 }
 
 fn row_ui(ui: &mut egui::Ui, name: &str, add_value: impl FnOnce(&mut egui::Ui)) {
-    ui.horizontal(|ui| {
+    let size = egui::vec2(ui.available_width(), theme::WIDE);
+    // `horizontal` would make it as high as a row of buttons.
+    let in_row = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, in_row, |ui| {
         ui.spacing_mut().interact_size.y = theme::WIDE;
         let size = egui::vec2(NAME, theme::WIDE);
         let layout = egui::Layout::left_to_right(egui::Align::Center);
