@@ -228,5 +228,8 @@ pub fn context_meter_ui(ui: &mut Ui, conversation: &Conversation) {
     let text = format!("{sign}{} / {} tokens", grouped(used), grouped(length));
     let color = theme::color(hue, ui.visuals());
     ui.label(small(ui, text).color(color)).on_hover_text(&tip);
-    progress_ui(ui, "Context", METER_WIDTH, Some(share)).on_hover_text(tip);
+    // The figure says it all where the bar has no room.
+    if ui.available_width() >= METER_WIDTH + theme::GAP {
+        progress_ui(ui, "Context", METER_WIDTH, Some(share)).on_hover_text(tip);
+    }
 }

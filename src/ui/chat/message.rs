@@ -1,7 +1,7 @@
 //! One message: what was said, by whom, and what can be done with it.
 
 use eframe::egui::{
-    Align, Button, Key, KeyboardShortcut, Layout, Modifiers, RichText, TextEdit, Ui,
+    Align, Button, Key, KeyboardShortcut, Layout, Modifiers, RichText, TextEdit, Ui, vec2,
 };
 
 use super::{
@@ -36,6 +36,9 @@ pub struct MessageView {
 
 /// Width of the bar that shows how far the first token is.
 const PROGRESS_WIDTH: f32 = 320.0;
+
+/// Room for the buttons below a reply.
+const ACTIONS_WIDTH: f32 = 130.0;
 
 /// What the messages of a conversation are drawn with.
 pub struct Scene<'a> {
@@ -150,8 +153,18 @@ fn reply_ui(
         }
         _ => (),
     }
-    ui.horizontal(|ui| {
-        figures_line_ui(ui, reply);
+    ui.horizontal_top(|ui| {
+        // Where there is little room the figures take two lines, and the buttons stay.
+        let width = (ui.available_width() - ACTIONS_WIDTH).max(0.0);
+        let size = vec2(width, ui.spacing().interact_size.y);
+        ui.allocate_ui_with_layout(
+            size,
+            Layout::left_to_right(Align::Center).with_main_wrap(true),
+            |ui| {
+                ui.set_width(width);
+                figures_line_ui(ui, reply);
+            },
+        );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let why_not = scene.why_busy();
             delete_ui(ui, node, "Delete this version of the reply", why_not, intents);

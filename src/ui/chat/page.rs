@@ -321,6 +321,8 @@ impl Page for ChatPage {
             &mut is_open,
             |ui| {
                 let (height, min) = PLOTS_HEIGHT;
+                // In a low window the options keep their half.
+                let height = height.min(ui.available_height() / 2.0);
                 Panel::bottom("chat plots")
                     .resizable(true)
                     .default_size(height)
