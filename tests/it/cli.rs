@@ -284,7 +284,10 @@ fn a_conversation_remembers_its_turns() {
         .filter(|line: &serde_json::Value| line["event"] == "done")
         .collect();
     assert_eq!(replies.len(), 2);
-    assert!(replies[1]["text"].as_str().unwrap().contains("Ada"), "{}", replies[1]["text"]);
+    // The second prompt holds the first turn, its reply and the new question.
+    let tokens = |turn: usize, figure: &str| replies[turn][figure].as_u64().unwrap();
+    let first = tokens(0, "prompt_tokens") + tokens(0, "completion_tokens");
+    assert!(tokens(1, "prompt_tokens") > first, "{}", replies[1]);
     // The first turn is still in the cache when the second is read.
     assert!(replies[1]["reused_tokens"].as_u64().unwrap() > 20, "{}", replies[1]);
 }
