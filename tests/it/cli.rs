@@ -36,8 +36,12 @@ fn speak_writes_a_wav_that_is_as_its_figures_say() {
     for word in ["doctor", "three dollars", "fifty cents", "nineteen ninety"] {
         assert!(normalized.to_lowercase().contains(word), "{normalized}");
     }
-    let frames: u64 =
-        sentence["durations_frames"].as_array().unwrap().iter().filter_map(|n| n.as_u64()).sum();
+    let frames: u64 = sentence["durations_frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(serde_json::Value::as_u64)
+        .sum();
     assert_eq!(Some(frames), sentence["n_frames"].as_u64());
     let picture = image::open(&png).unwrap();
     assert_eq!((u64::from(picture.width()), picture.height()), (frames, 80));
@@ -88,7 +92,7 @@ fn pace_changes_the_duration_and_pitch_the_pitch() {
             .as_array()
             .unwrap()
             .iter()
-            .filter_map(|hz| hz.as_f64())
+            .filter_map(serde_json::Value::as_f64)
             .filter(|&hz| hz > 0.0)
             .collect();
         f0.sort_by(f64::total_cmp);

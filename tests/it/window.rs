@@ -21,7 +21,7 @@ use egui_inspection::protocol::{Request, Response, read_handshake, read_message,
 use crate::support::{data, root};
 
 /// How long anything may take before the test gives up; a busy machine is slow, not broken.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A process that is gone when this is.
 struct Running(Child);
@@ -244,10 +244,20 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     // Chat: a message, and a reply with its figures.
     studio.key(egui::Key::Num2, COMMAND);
     studio.click(Role::MultilineTextInput, "Message");
-    studio.write("What is the capital of France? Then repeat: the cat sat on the mat, the cat sat on the mat.");
+    studio.write("What is the capital of France?");
     studio.key(egui::Key::Enter, egui::Modifiers::NONE);
     studio.wait_for("the reply", |studio| studio.shows("Paris") && studio.shows("Ready"));
     assert!(studio.shows("TTFT"), "the reply has no figures");
+
+    // A reply that n-gram lookup helps with, its tokens coloured by origin.
+    studio.click(Role::CheckBox, "Colour tokens");
+    studio.click(Role::MultilineTextInput, "Message");
+    studio.write(
+        "Repeat this text twice, word for word: The quick brown fox jumps over the lazy dog. \
+         The five boxing wizards jump quickly. Sphinx of black quartz, judge my vow.",
+    );
+    studio.key(egui::Key::Enter, egui::Modifiers::NONE);
+    studio.wait_for("the second reply", |studio| studio.shows("quartz") && studio.shows("Ready"));
     assert!(studio.picture("chat-dark"), "the Chat page is blank");
 
     // Models and Settings.

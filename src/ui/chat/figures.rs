@@ -211,8 +211,8 @@ pub fn recipe_text(reply: &Reply) -> String {
 /// How much of the model's context the conversation takes.
 pub fn context_meter_ui(ui: &mut Ui, conversation: &Conversation) {
     let tree = &conversation.tree;
-    let figures = tree.path().into_iter().rev().filter_map(|node| tree.reply(node));
-    let Some((used, length)) = figures.filter_map(|reply| reply.figures.context()).next() else {
+    let mut figures = tree.path().into_iter().rev().filter_map(|node| tree.reply(node));
+    let Some((used, length)) = figures.find_map(|reply| reply.figures.context()) else {
         return;
     };
     let share = used as f32 / length as f32;

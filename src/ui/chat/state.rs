@@ -433,12 +433,11 @@ impl State {
             return;
         };
         let Some(reply) = conversation.tree.reply_mut(writing.node) else { return };
-        match outcome {
-            Some(outcome) => reply.finish(outcome),
-            None => {
-                let why = "the engine ended this reply without a word".to_owned();
-                reply.fail_with(why, Remedy::TryAgain);
-            }
+        if let Some(outcome) = outcome {
+            reply.finish(outcome);
+        } else {
+            let why = "the engine ended this reply without a word".to_owned();
+            reply.fail_with(why, Remedy::TryAgain);
         }
         if let Some(sentences) = writing.sentences.as_mut().filter(|_| !writing.is_stopping) {
             let spoken = sentences.finish(&reply.text);
