@@ -1,7 +1,6 @@
 //! A conversation as a file for others: the path on show as Markdown, or all of it as JSON.
 
 use std::{
-    fmt::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -200,24 +199,23 @@ fn file_name(title: &str) -> String {
 
 /// The messages on show, each reply with what made it.
 fn markdown(conversation: &Conversation) -> String {
-    let mut text = format!("# {}\n", conversation.title());
+    let mut parts = vec![format!("# {}", conversation.title())];
     if !conversation.system_prompt.trim().is_empty() {
-        let prompt = conversation.system_prompt.trim().replace('\n', "\n> ");
-        text += &format!("\n> {prompt}\n");
+        parts.push(format!("> {}", conversation.system_prompt.trim().replace('\n', "\n> ")));
     }
     for node in conversation.tree.path() {
         match conversation.tree.turn(node) {
-            Some(Turn::User(said)) => text += &format!("\n## You\n\n{said}\n"),
+            Some(Turn::User(said)) => parts.push(format!("## You\n\n{said}")),
             Some(Turn::Assistant(reply)) => {
-                let recipe = recipe_text(reply).replace('\n', "; ");
-                // Writing to a string cannot fail.
-                writeln!(text, "\n## {}\n\n{}\n", reply.recipe.model, reply.text.trim()).ok();
-                writeln!(text, "<!-- {} -->", recipe.replace("--", "- -")).ok();
+                // Two dashes would end the comment.
+                let recipe = recipe_text(reply).replace('\n', "; ").replace("--", "- -");
+                let (model, text) = (&reply.recipe.model, reply.text.trim());
+                parts.push(format!("## {model}\n\n{text}\n\n<!-- {recipe} -->"));
             }
             None => (),
         }
     }
-    text
+    parts.join("\n\n") + "\n"
 }
 
 #[cfg(test)]

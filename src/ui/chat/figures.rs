@@ -173,48 +173,48 @@ pub fn recipe_text(reply: &Reply) -> String {
     };
     let figures = &reply.figures;
     let counts = figures.speculation;
-    let mut text = format!(
-        "Model: {}\nSampling: {chosen}, repetition penalty {}\nSeed: {}\nSpeculation: {method}\nLimit: {} tokens",
-        recipe.model,
-        sampling.repetition_penalty,
-        sampling.seed,
-        grouped(recipe.max_tokens),
-    );
+    let mut lines = vec![
+        format!("Model: {}", recipe.model),
+        format!("Sampling: {chosen}, repetition penalty {}", sampling.repetition_penalty),
+        format!("Seed: {}", sampling.seed),
+        format!("Speculation: {method}"),
+        format!("Limit: {} tokens", grouped(recipe.max_tokens)),
+    ];
     if !recipe.system_prompt.is_empty() {
-        text += &format!("\nSystem prompt: {}", recipe.system_prompt);
+        lines.push(format!("System prompt: {}", recipe.system_prompt));
     }
     if figures.tokens > 0 {
-        text += &format!(
-            "\nTokens: {} prompt ({} from cache), {} written\nTotal {:.0} ms, loading {:.0} ms",
+        lines.push(format!(
+            "Tokens: {} prompt ({} from cache), {} written",
             grouped(figures.prompt_tokens),
             grouped(figures.reused_tokens),
             grouped(figures.tokens),
+        ));
+        let tpot = figures.tpot_ms().map(|tpot| format!(", TPOT {tpot:.2} ms"));
+        lines.push(format!(
+            "Total {:.0} ms, loading {:.0} ms{}",
             figures.total_ms,
             figures.load_ms,
-        );
-        if let Some(tpot) = figures.tpot_ms() {
-            text += &format!(", TPOT {tpot:.2} ms");
-        }
+            tpot.unwrap_or_default(),
+        ));
     }
     if let Some(rate) = counts.acceptance_rate() {
-        text += &format!(
-            "\nDrafts {}, drafted {}, accepted {} ({:.0} %)",
+        lines.push(format!(
+            "Drafts {}, drafted {}, accepted {} ({:.0} %)",
             grouped(counts.drafts),
             grouped(counts.draft_tokens),
             grouped(counts.accepted_tokens),
             1e2 * rate,
-        );
+        ));
     }
-    text
+    lines.join("\n")
 }
 
 /// How much of the model's context the conversation takes.
 pub fn context_meter_ui(ui: &mut Ui, conversation: &Conversation) {
     let tree = &conversation.tree;
-    let mut figures = tree.path().into_iter().rev().filter_map(|node| tree.reply(node));
-    let Some((used, length)) = figures.find_map(|reply| reply.figures.context()) else {
-        return;
-    };
+    let context = |node| tree.reply(node).and_then(|reply| reply.figures.context());
+    let Some((used, length)) = tree.path().into_iter().rev().find_map(context) else { return };
     let share = used as f32 / length as f32;
     let (sign, hue) = match share {
         share if share >= FULLNESS[1] => ("⚠ ", Hue::Bad),

@@ -100,7 +100,7 @@ fn entry_ui(ui: &mut Ui, state: &State, conversation: &Conversation, intents: &m
         ui.with_layout(Layout::left_to_right(Align::Center).with_main_justify(true), |ui| {
             // An empty text at the right keeps the title at the left.
             let button = Button::selectable(is_shown, text).right_text("").truncate();
-            let response = ui.add(button).accessible_name(title.clone());
+            let response = ui.add(button).accessible_name(&title);
             let response = response.on_hover_text(about(conversation, is_draft));
             if response.clicked() {
                 intents.push(Intent::Show(id.clone()));
