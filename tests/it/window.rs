@@ -1,7 +1,7 @@
 //! The real window, under Xvfb, driven by label: clicks and keys in, pictures out.
 //!
 //! `make screenshots` runs this with `FORMANT_SCREENSHOTS` naming the folder that the README shows;
-//! otherwise the pictures land in `out/window`.
+//! otherwise, and for pages that show paths of this machine, the pictures land in `out/window`.
 
 use std::{
     fs,
@@ -174,7 +174,11 @@ impl Studio {
         else {
             panic!("no picture");
         };
-        fs::write(self.pictures.join(format!("{name}.png")), &png.bytes).unwrap();
+        // The pages that show where files lie are looked at here, and shown to nobody.
+        let shows_paths = name.starts_with("models") || name.starts_with("settings");
+        let folder = if shows_paths { root().join("out/window") } else { self.pictures.clone() };
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.png")), &png.bytes).unwrap();
         let picture = image::load_from_memory(&png.bytes).unwrap().to_rgb8();
         let colors: std::collections::HashSet<_> = picture.pixels().collect();
         colors.len() > 50
