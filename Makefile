@@ -29,7 +29,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(TEST_FEATURES) -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items --quiet
 
 # Fast first: what is wrong is said as early as it can be known.
 test: test-packages models lint

@@ -17,7 +17,8 @@ for set in "$@"; do
   declare -n names=$set
   for name in "${names[@]}"; do
     # Debian 13 and Ubuntu 24.04 call some libraries NAMEt64; the old name is still provided.
-    if ! dpkg-query -W -f '${db:Status-Status}\n' "$name" "${name}t64" 2>/dev/null | grep -qx installed; then
+    state=$(dpkg-query -W -f '${db:Status-Status}\n' "$name" "${name}t64" 2>/dev/null || true)
+    if ! grep -qx installed <<<"$state"; then
       # A pip from elsewhere does as well as the package.
       if [ "$name" = python3-pip ] && python3 -m pip --version >/dev/null 2>&1; then continue; fi
       if [ "$name" = python3 ] && command -v python3 >/dev/null; then continue; fi

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{ProsodyControls, Sampling, Speculative, VocoderChoice};
 
 /// Every choice, with its default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// How the window looks.
@@ -99,17 +99,6 @@ pub struct Chat {
 pub struct Audio {
     /// Id of the output device as `formant devices` lists it; empty takes the system's default.
     pub device: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            appearance: Appearance::default(),
-            speak: Speak::default(),
-            chat: Chat::default(),
-            audio: Audio::default(),
-        }
-    }
 }
 
 impl Default for Appearance {

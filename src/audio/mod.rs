@@ -15,6 +15,4 @@ mod wav;
 pub use devices::{OutputDevice, output_devices};
 #[cfg(feature = "audio")]
 pub use player::{Loops, Player};
-#[cfg(feature = "audio")]
-pub use resample::resample;
 pub use wav::{WavError, read_wav, wav_bytes, write_wav};

@@ -39,7 +39,7 @@ const FILL_EVERY: Duration = Duration::from_millis(15);
 const LINGER: Duration = Duration::from_secs(3);
 
 /// Buffers a device may still hold after it has taken the last sample.
-const TAIL_BUFFERS: u32 = 4;
+const TAIL_BUFFERS: u32 = 3;
 
 /// What the sound thread can be asked for.
 pub(super) enum Order {
@@ -247,12 +247,12 @@ impl Sound {
         let buffer = Duration::from_secs_f64(
             f64::from(BUFFER_FRAMES) / f64::from(output.device_rate.max(1)),
         );
-        if playing && self.quiet_since.elapsed() >= buffer {
+        if playing && self.quiet_since.elapsed() >= buffer * TAIL_BUFFERS {
             self.source = Source::Nothing;
             self.heard.is_playing.store(false, Ordering::Release);
             (self.waker)();
         }
-        if self.quiet_since.elapsed() >= LINGER.max(buffer * TAIL_BUFFERS) {
+        if self.quiet_since.elapsed() >= LINGER {
             self.output = None;
         }
     }

@@ -16,8 +16,8 @@ use crate::{
     engine::{ChatEvent, ChatRequest, ChatSummary, Client},
 };
 
-pub(super) fn run(setting: &Setting, args: Chat) -> Result<()> {
-    let mut request = request(setting, &args);
+pub(super) fn run(setting: &Setting, args: &Chat) -> Result<()> {
+    let mut request = request(setting, args);
     let engine = setting.engine()?;
     if let Some(prompt) = &args.prompt {
         request.messages.push(Message::user(text_or_stdin(prompt)?));
@@ -116,7 +116,7 @@ fn reply(engine: &Client, request: &ChatRequest, json: bool) -> Result<ChatSumma
     if json {
         print_figures(request, &summary)?;
     } else {
-        say(&summary)?;
+        say(&summary);
     }
     Ok(summary)
 }
@@ -180,10 +180,10 @@ fn tokens_per_sec(summary: &ChatSummary) -> Option<f64> {
 }
 
 /// Ends the line, and tells the figures to whoever watches.
-fn say(summary: &ChatSummary) -> Result<()> {
+fn say(summary: &ChatSummary) {
     println!();
     if !std::io::stderr().is_terminal() {
-        return Ok(());
+        return;
     }
     let mut figures = format!(
         "{} tokens, first after {:.0} ms",
@@ -202,5 +202,4 @@ fn say(summary: &ChatSummary) -> Result<()> {
         FinishReason::Cancelled => figures += "; stopped",
     }
     eprintln!("[{figures}]");
-    Ok(())
 }

@@ -33,8 +33,8 @@ pub fn run(command: Command) -> Result<()> {
     let settings = Settings::load(&folders.settings())?;
     let setting = Setting { library: Library::new(folders), settings };
     match command {
-        Command::Speak(args) => speak::run(&setting, args),
-        Command::Chat(args) => chat::run(&setting, args),
+        Command::Speak(args) => speak::run(&setting, &args),
+        Command::Chat(args) => chat::run(&setting, &args),
         Command::Models(args) => models::run(&setting, args.action),
         Command::Devices(args) => devices::run(&args),
     }

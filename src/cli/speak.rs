@@ -18,13 +18,13 @@ use crate::{
     settings,
 };
 
-pub(super) fn run(setting: &Setting, args: Speak) -> Result<()> {
-    let request = request(setting, &args)?;
+pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
+    let request = request(setting, args)?;
     // A path that cannot be written should not cost the time of speaking first.
     for path in args.output.iter().chain(&args.png) {
         check_writable(path)?;
     }
-    let mut sound = Sound::new(setting, args.output.is_none())?;
+    let mut sound = Sound::new(setting, args.output.is_none());
     let engine = setting.engine()?;
     let mut bar = Bar::new();
     let mut sentences: Vec<Arc<SpokenSentence>> = Vec::new();
@@ -54,7 +54,12 @@ pub(super) fn run(setting: &Setting, args: Speak) -> Result<()> {
         write_png(path, &sentences)?;
     }
     sound.finish()?;
-    if args.json { print_figures(&speech, &sentences, &args) } else { say(&speech, &args) }
+    if args.json {
+        print_figures(&speech, &sentences, args)?;
+    } else {
+        say(&speech, args);
+    }
+    Ok(())
 }
 
 fn request(setting: &Setting, args: &Speak) -> Result<SpeakRequest> {
@@ -163,7 +168,7 @@ fn print_figures(speech: &Speech, sentences: &[Arc<SpokenSentence>], args: &Spea
     Ok(())
 }
 
-fn say(speech: &Speech, args: &Speak) -> Result<()> {
+fn say(speech: &Speech, args: &Speak) {
     let (timing, duration) = (&speech.timing, speech.waveform.duration_secs());
     let rtf = timing.rtf(&speech.waveform).unwrap_or_default();
     let first = millis(timing.first_audio);
@@ -172,7 +177,6 @@ fn say(speech: &Speech, args: &Speak) -> Result<()> {
     if let Some(png) = &args.png {
         println!("{}: the mel spectrogram", png.display());
     }
-    Ok(())
 }
 
 /// Plays while it is made, if it is to be played at all.
@@ -181,10 +185,9 @@ struct Sound(Option<(crate::audio::Player, bool)>);
 
 #[cfg(feature = "audio")]
 impl Sound {
-    fn new(setting: &Setting, aloud: bool) -> Result<Self> {
+    fn new(setting: &Setting, aloud: bool) -> Self {
         let device = &setting.settings.audio.device;
-        let player = aloud.then(|| (crate::audio::Player::new(device, Arc::new(|| ())), false));
-        Ok(Self(player))
+        Self(aloud.then(|| (crate::audio::Player::new(device, Arc::new(|| ())), false)))
     }
 
     fn push(&mut self, sample_rate: u32, samples: &[f32]) {
@@ -211,18 +214,23 @@ impl Sound {
 }
 
 #[cfg(not(feature = "audio"))]
-struct Sound;
+struct Sound {
+    aloud: bool,
+}
 
 #[cfg(not(feature = "audio"))]
 impl Sound {
-    fn new(_setting: &Setting, aloud: bool) -> Result<Self> {
-        if aloud {
-            bail!("this build has no sound; give a file with -o");
-        }
-        Ok(Self)
+    fn new(_setting: &Setting, aloud: bool) -> Self {
+        Self { aloud }
     }
+
+    #[expect(clippy::unused_self, reason = "stands in for the build that has sound")]
     fn push(&mut self, _sample_rate: u32, _samples: &[f32]) {}
+
     fn finish(self) -> Result<()> {
+        if self.aloud {
+            bail!("this build has no sound; `-o FILE` writes the speech to a file");
+        }
         Ok(())
     }
 }

@@ -51,6 +51,16 @@ pub(super) struct Accelerator {
     status: Arc<RwLock<Arc<Status>>>,
 }
 
+/// What the loop does in its next turn.
+enum Next {
+    /// Run this, and step the replies.
+    Command(Command),
+    /// Step the replies.
+    Step,
+    /// The last client is gone.
+    End,
+}
+
 /// Joins the thread when the last client lets go.
 pub(super) struct Handle {
     thread: Option<JoinHandle<()>>,
@@ -94,27 +104,31 @@ pub(super) fn spawn(
 impl Accelerator {
     /// Takes commands until the last client is gone.
     fn run(&mut self) {
-        while let Some(command) = self.next_command() {
-            if let Some(Command::Short(work) | Command::Long(work)) = command {
-                work(Ok(self));
-                self.publish();
+        loop {
+            match self.next_command() {
+                Next::Command(Command::Short(work) | Command::Long(work)) => {
+                    work(Ok(self));
+                    self.publish();
+                }
+                Next::Step => (),
+                Next::End => return,
             }
             self.step_chats();
         }
     }
 
-    /// The next command, `Some(None)` if there is none but replies to be written, `None` at the end.
-    fn next_command(&mut self) -> Option<Option<Command>> {
+    /// What to do next; waits for a command if there is no reply to be written.
+    fn next_command(&mut self) -> Next {
         if let Some(command) = self.postponed.pop_front() {
-            return Some(Some(command));
+            return Next::Command(command);
         }
         if self.scheduler.is_idle() {
-            return self.commands.recv().ok().map(Some);
+            return self.commands.recv().map_or(Next::End, Next::Command);
         }
         match self.commands.try_recv() {
-            Ok(command) => Some(Some(command)),
-            Err(TryRecvError::Empty) => Some(None),
-            Err(TryRecvError::Disconnected) => None,
+            Ok(command) => Next::Command(command),
+            Err(TryRecvError::Empty) => Next::Step,
+            Err(TryRecvError::Disconnected) => Next::End,
         }
     }
 

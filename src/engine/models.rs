@@ -21,9 +21,24 @@ pub(super) type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Result<(), Cance
 pub(super) struct Models {
     library: Library,
     front_end: Option<Rc<FrontEnd>>,
-    voices: Vec<(String, Shared<dyn AcousticModel>)>,
-    vocoders: Vec<(String, Shared<dyn Vocoder>)>,
-    language: Vec<(String, Arc<LanguageModel>)>,
+    voices: Vec<Loaded<Shared<dyn AcousticModel>>>,
+    vocoders: Vec<Loaded<Shared<dyn Vocoder>>>,
+    language: Vec<Loaded<Arc<LanguageModel>>>,
+}
+
+/// A model in memory. Its size stands beside it, since a model at work cannot be asked.
+struct Loaded<T> {
+    id: String,
+    bytes: u64,
+    model: T,
+}
+
+fn find<'a, T>(loaded: &'a [Loaded<T>], id: &str) -> Option<&'a T> {
+    loaded.iter().find(|loaded| loaded.id == id).map(|loaded| &loaded.model)
+}
+
+fn shown<T>(loaded: &[Loaded<T>]) -> impl Iterator<Item = LoadedModel> {
+    loaded.iter().map(|loaded| LoadedModel { id: loaded.id.clone(), bytes: loaded.bytes })
 }
 
 impl Models {
@@ -39,14 +54,7 @@ impl Models {
 
     /// What is in memory.
     pub(super) fn loaded(&self) -> Vec<LoadedModel> {
-        let voices = self.voices.iter().map(|(id, model)| (id, model.borrow().n_bytes()));
-        let vocoders = self.vocoders.iter().map(|(id, model)| (id, model.borrow().n_bytes()));
-        let language = self.language.iter().map(|(id, model)| (id, model.n_bytes()));
-        voices
-            .chain(vocoders)
-            .chain(language)
-            .map(|(id, bytes)| LoadedModel { id: id.clone(), bytes })
-            .collect()
+        shown(&self.voices).chain(shown(&self.vocoders)).chain(shown(&self.language)).collect()
     }
 
     /// Text to phonemes.
@@ -66,14 +74,16 @@ impl Models {
         id: &str,
         on_progress: OnProgress<'_>,
     ) -> Result<Shared<dyn AcousticModel>, Error> {
-        if let Some((_, voice)) = self.voices.iter().find(|(loaded, _)| loaded == id) {
+        if let Some(voice) = find(&self.voices, id) {
             return Ok(Rc::clone(voice));
         }
         let folder = self.library.folder(id, ModelKind::FastSpeech2)?;
         on_progress(loading(id, 0, 1))?;
-        let voice = Rc::new(RefCell::new(tts::load_acoustic(&folder)?));
+        let voice = tts::load_acoustic(&folder)?;
+        let bytes = voice.n_bytes();
+        let voice = Rc::new(RefCell::new(voice));
         on_progress(loading(id, 1, 1))?;
-        self.voices.push((id.to_owned(), Rc::clone(&voice)));
+        self.voices.push(Loaded { id: id.to_owned(), bytes, model: Rc::clone(&voice) });
         Ok(voice)
     }
 
@@ -83,14 +93,16 @@ impl Models {
         id: &str,
         on_progress: OnProgress<'_>,
     ) -> Result<Shared<dyn Vocoder>, Error> {
-        if let Some((_, vocoder)) = self.vocoders.iter().find(|(loaded, _)| loaded == id) {
+        if let Some(vocoder) = find(&self.vocoders, id) {
             return Ok(Rc::clone(vocoder));
         }
         let folder = self.library.folder(id, ModelKind::HifiGan)?;
         on_progress(loading(id, 0, 1))?;
-        let vocoder = Rc::new(RefCell::new(tts::load_vocoder(&folder)?));
+        let vocoder = tts::load_vocoder(&folder)?;
+        let bytes = vocoder.n_bytes();
+        let vocoder = Rc::new(RefCell::new(vocoder));
         on_progress(loading(id, 1, 1))?;
-        self.vocoders.push((id.to_owned(), Rc::clone(&vocoder)));
+        self.vocoders.push(Loaded { id: id.to_owned(), bytes, model: Rc::clone(&vocoder) });
         Ok(vocoder)
     }
 
@@ -100,13 +112,14 @@ impl Models {
         id: &str,
         on_progress: OnProgress<'_>,
     ) -> Result<Arc<LanguageModel>, Error> {
-        if let Some((_, model)) = self.language.iter().find(|(loaded, _)| loaded == id) {
+        if let Some(model) = find(&self.language, id) {
             return Ok(Arc::clone(model));
         }
         let path = self.library.file(id, ModelKind::Llama)?;
         let mut progress = |done, total| on_progress(loading(id, done, total));
         let model = Arc::new(LanguageModel::load(&path, &mut progress)?);
-        self.language.push((id.to_owned(), Arc::clone(&model)));
+        let bytes = model.n_bytes();
+        self.language.push(Loaded { id: id.to_owned(), bytes, model: Arc::clone(&model) });
         Ok(model)
     }
 
@@ -125,9 +138,9 @@ impl Models {
 
     /// Lets a model go; jobs that hold it keep it until they end.
     pub(super) fn unload(&mut self, id: &str) {
-        self.voices.retain(|(loaded, _)| loaded != id);
-        self.vocoders.retain(|(loaded, _)| loaded != id);
-        self.language.retain(|(loaded, _)| loaded != id);
+        self.voices.retain(|loaded| loaded.id != id);
+        self.vocoders.retain(|loaded| loaded.id != id);
+        self.language.retain(|loaded| loaded.id != id);
         if id == catalog::G2P {
             self.front_end = None;
         }

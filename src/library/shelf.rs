@@ -161,7 +161,11 @@ pub(super) fn sha256(
         done += n as u64;
         on_progress(Progress { stage: Stage::Verify, subject: id.to_owned(), done, total })?;
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut hex = String::new();
+    for byte in hasher.finalize() {
+        hex += &format!("{byte:02x}");
+    }
+    Ok(hex)
 }
 
 /// Every folder with a `model.toml`, by name.

@@ -239,7 +239,7 @@ impl App {
             Some(status_strip::Pressed::Models) => self.show(&ctx, "Models"),
             Some(status_strip::Pressed::Sound) => self.show(&ctx, "Settings"),
             Some(status_strip::Pressed::Palette) => {
-                self.front = Front::Palette(Palette::open(&ctx))
+                self.front = Front::Palette(Palette::open(&ctx));
             }
             None => (),
         }

@@ -117,7 +117,7 @@ pub(super) fn commands(titles: &[&'static str], state: &State) -> Vec<PageComman
 }
 
 /// A shortcut as one reads it: `Ctrl+Shift+S`.
-pub(super) fn text(shortcut: &KeyboardShortcut) -> String {
+pub(super) fn text(shortcut: KeyboardShortcut) -> String {
     let names = ModifierNames::NAMES;
     let modifiers = names.format(&shortcut.modifiers, cfg!(target_os = "macos"));
     let key = match shortcut.logical_key {
@@ -224,7 +224,7 @@ fn group_ui(ui: &mut egui::Ui, title: &str, commands: &[PageCommand]) {
         ui.horizontal(|ui| {
             ui.label(command.name);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                theme::key_hint(ui, &text(shortcut));
+                theme::key_hint(ui, &text(*shortcut));
             });
         });
     }
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn shortcuts_read_as_on_the_keyboard() {
-        let shown = |modifiers, key| text(&KeyboardShortcut::new(modifiers, key));
+        let shown = |modifiers, key| text(KeyboardShortcut::new(modifiers, key));
         assert_eq!(shown(Modifiers::COMMAND, Key::Num1), "Ctrl+1");
         assert_eq!(shown(Modifiers::COMMAND, Key::Plus), "Ctrl++");
         assert_eq!(shown(Modifiers::COMMAND | Modifiers::SHIFT, Key::S), "Ctrl+Shift+S");

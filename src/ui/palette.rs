@@ -163,7 +163,7 @@ fn row_ui(ui: &mut egui::Ui, entry: &Entry, is_selected: bool) -> egui::Response
     let small = TextStyle::Small.resolve(ui.style());
     let mut right = inner.right();
     if let Some(shortcut) = &command.shortcut {
-        right = text_at(ui, inner, right, keys::text(shortcut), FontId::monospace(11.5), quiet);
+        right = text_at(ui, inner, right, keys::text(*shortcut), FontId::monospace(11.5), quiet);
     }
     let group = match command.disabled {
         Some(why) => format!("{}: {why}", entry.group),

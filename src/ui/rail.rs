@@ -67,7 +67,7 @@ pub(super) fn ui(
             let way = keys::way(|way| way.title == *title);
             place.tooltip = way.map_or_else(
                 || (*title).to_owned(),
-                |way| format!("{title} ({})", keys::text(&way.shortcut())),
+                |way| format!("{title} ({})", keys::text(way.shortcut())),
             );
             if ui.push_id(title, |ui| place.ui(ui)).inner.clicked() {
                 pressed = Some(Pressed::Page(page_idx));

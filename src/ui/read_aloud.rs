@@ -70,7 +70,7 @@ impl ReadAloud {
                 text,
                 voice: speak.voice.clone(),
                 vocoder: speak.vocoder,
-                controls: speak.controls.clone(),
+                controls: speak.controls,
                 seed: speak.seed,
             }));
         }

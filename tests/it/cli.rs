@@ -36,8 +36,12 @@ fn speak_writes_a_wav_that_is_as_its_figures_say() {
     for word in ["doctor", "three dollars", "fifty cents", "nineteen ninety"] {
         assert!(normalized.to_lowercase().contains(word), "{normalized}");
     }
-    let frames: u64 =
-        sentence["durations_frames"].as_array().unwrap().iter().filter_map(|n| n.as_u64()).sum();
+    let frames: u64 = sentence["durations_frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(serde_json::Value::as_u64)
+        .sum();
     assert_eq!(Some(frames), sentence["n_frames"].as_u64());
     let picture = image::open(&png).unwrap();
     assert_eq!((u64::from(picture.width()), picture.height()), (frames, 80));
@@ -88,7 +92,7 @@ fn pace_changes_the_duration_and_pitch_the_pitch() {
             .as_array()
             .unwrap()
             .iter()
-            .filter_map(|hz| hz.as_f64())
+            .filter_map(serde_json::Value::as_f64)
             .filter(|&hz| hz > 0.0)
             .collect();
         f0.sort_by(f64::total_cmp);
@@ -284,7 +288,10 @@ fn a_conversation_remembers_its_turns() {
         .filter(|line: &serde_json::Value| line["event"] == "done")
         .collect();
     assert_eq!(replies.len(), 2);
-    assert!(replies[1]["text"].as_str().unwrap().contains("Ada"), "{}", replies[1]["text"]);
+    // The second prompt holds the first turn, its reply and the new question.
+    let tokens = |turn: usize, figure: &str| replies[turn][figure].as_u64().unwrap();
+    let first = tokens(0, "prompt_tokens") + tokens(0, "completion_tokens");
+    assert!(tokens(1, "prompt_tokens") > first, "{}", replies[1]);
     // The first turn is still in the cache when the second is read.
     assert!(replies[1]["reused_tokens"].as_u64().unwrap() > 20, "{}", replies[1]);
 }

@@ -79,7 +79,7 @@ fn several_chats_at_once_write_what_each_would_write_alone() {
 #[test]
 fn a_stopped_reply_keeps_what_was_written() {
     let engine = engine();
-    let job = engine.chat(question("Count from one to one hundred in words.", 200));
+    let job = engine.chat(question("Tell me a long story about a lighthouse.", 200));
     let mut written = 0;
     let summary = loop {
         match job.poll() {

@@ -38,11 +38,11 @@ fn default_model() -> Arc<LanguageModel> {
 
 #[derive(Deserialize)]
 struct Fixture {
-    prompts: Vec<Prompt>,
+    prompts: Vec<Case>,
 }
 
 #[derive(Deserialize)]
-struct Prompt {
+struct Case {
     name: String,
     messages: Vec<Message>,
     prompt_ids: Vec<u32>,
@@ -50,12 +50,12 @@ struct Prompt {
     finish_reason: String,
 }
 
-fn fixture() -> Vec<Prompt> {
+fn fixture() -> Vec<Case> {
     let json = include_str!("../fixtures/lm/llama_cpp.json");
     serde_json::from_str::<Fixture>(json).unwrap().prompts
 }
 
-fn greedy(prompt: &Prompt, speculative: Speculative) -> SequenceRequest {
+fn greedy(prompt: &Case, speculative: Speculative) -> SequenceRequest {
     SequenceRequest {
         model: default_model(),
         prompt: prompt.prompt_ids.clone(),

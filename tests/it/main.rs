@@ -1,5 +1,7 @@
 //! One integration program: each further one would link the window and candle again.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it stands")]
+
 mod architecture;
 mod cli;
 mod engine;

@@ -1,7 +1,7 @@
 //! The real window, under Xvfb, driven by label: clicks and keys in, pictures out.
 //!
 //! `make screenshots` runs this with `FORMANT_SCREENSHOTS` naming the folder that the README shows;
-//! otherwise the pictures land in `out/window`.
+//! otherwise, and for pages that show paths of this machine, the pictures land in `out/window`.
 
 use std::{
     fs,
@@ -12,13 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, accesskit::{Node, NodeId, Role}};
+use eframe::egui::{
+    self,
+    accesskit::{Node, NodeId, Role},
+};
 use egui_inspection::protocol::{Request, Response, read_handshake, read_message, write_message};
 
 use crate::support::{data, root};
 
 /// How long anything may take before the test gives up; a busy machine is slow, not broken.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A process that is gone when this is.
 struct Running(Child);
@@ -113,7 +116,8 @@ impl Studio {
         while !there(self) {
             if begun.elapsed() > PATIENCE {
                 self.picture("gave-up");
-                let seen: Vec<String> = self.tree().iter().filter_map(|(_, node)| text(node)).collect();
+                let seen: Vec<String> =
+                    self.tree().iter().filter_map(|(_, node)| text(node)).collect();
                 panic!("{what} did not come; the window shows {seen:?}");
             }
             thread::sleep(Duration::from_millis(100));
@@ -165,11 +169,16 @@ impl Studio {
     fn picture(&self, name: &str) -> bool {
         // The pointer is put where it draws nothing.
         self.send(vec![egui::Event::PointerGone]);
-        let Response::Screenshot(png) = self.ask(&Request::GetScreenshot { pixels_per_point: None })
+        let Response::Screenshot(png) =
+            self.ask(&Request::GetScreenshot { pixels_per_point: None })
         else {
             panic!("no picture");
         };
-        fs::write(self.pictures.join(format!("{name}.png")), &png.bytes).unwrap();
+        // The pages that show where files lie are looked at here, and shown to nobody.
+        let shows_paths = name.starts_with("models") || name.starts_with("settings");
+        let folder = if shows_paths { root().join("out/window") } else { self.pictures.clone() };
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.png")), &png.bytes).unwrap();
         let picture = image::load_from_memory(&png.bytes).unwrap().to_rgb8();
         let colors: std::collections::HashSet<_> = picture.pixels().collect();
         colors.len() > 50
@@ -185,7 +194,9 @@ impl Studio {
 }
 
 fn start_display() -> (Running, u32) {
-    let number = 100 + std::process::id() % 800 + DISPLAYS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let number = 100
+        + std::process::id() % 800
+        + DISPLAYS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let display = Command::new("Xvfb")
         .arg(format!(":{number}"))
         .args(["-screen", "0", "1400x900x24", "-nolisten", "tcp", "+extension", "GLX"])
@@ -225,7 +236,8 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     // Speak: the keyboard alone, from the sentence to the take.
     studio.click(Role::MultilineTextInput, "Text");
     studio.key(egui::Key::A, COMMAND);
-    studio.write("Formants are the resonances of the voice. Dr. Smith heard three of them in 1952!");
+    studio
+        .write("Formants are the resonances of the voice. Dr. Smith heard three of them in 1952!");
     studio.key(egui::Key::Enter, COMMAND);
     studio.wait_for("the first take", |studio| studio.shows("RTF") && studio.shows("Ready"));
     for spoken in ["Take 1", "Duration", "First audio"] {
@@ -236,10 +248,20 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     // Chat: a message, and a reply with its figures.
     studio.key(egui::Key::Num2, COMMAND);
     studio.click(Role::MultilineTextInput, "Message");
-    studio.write("What is the capital of France? Then repeat: the cat sat on the mat, the cat sat on the mat.");
+    studio.write("What is the capital of France?");
     studio.key(egui::Key::Enter, egui::Modifiers::NONE);
     studio.wait_for("the reply", |studio| studio.shows("Paris") && studio.shows("Ready"));
     assert!(studio.shows("TTFT"), "the reply has no figures");
+
+    // A reply that n-gram lookup helps with, its tokens coloured by origin.
+    studio.click(Role::CheckBox, "Colour tokens");
+    studio.click(Role::MultilineTextInput, "Message");
+    studio.write(
+        "Repeat this text twice, word for word: The quick brown fox jumps over the lazy dog. \
+         The five boxing wizards jump quickly. Sphinx of black quartz, judge my vow.",
+    );
+    studio.key(egui::Key::Enter, egui::Modifiers::NONE);
+    studio.wait_for("the second reply", |studio| studio.shows("quartz") && studio.shows("Ready"));
     assert!(studio.picture("chat-dark"), "the Chat page is blank");
 
     // Models and Settings.
@@ -256,13 +278,13 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     assert!(studio.picture("palette-dark"), "the palette is blank");
     studio.key(egui::Key::Escape, egui::Modifiers::NONE);
 
-    // Idle costs nothing: the one frame is the one that this question draws.
+    // Idle costs nothing: no more frames in ten seconds than the question itself draws.
     studio.wait_for("rest", |studio| studio.shows("Ready"));
     thread::sleep(Duration::from_secs(4));
-    let before = studio.frames();
+    let (first, before) = (studio.frames(), studio.frames());
     thread::sleep(Duration::from_secs(10));
     let drawn = studio.frames() - before;
-    assert!(drawn <= 1, "{drawn} frames in ten idle seconds");
+    assert!(drawn <= before - first, "{drawn} frames in ten idle seconds");
 
     // The other look.
     studio.click(Role::Button, "Light");

@@ -1,4 +1,4 @@
-//! The kernels on AVX2 registers of eight lanes, bit for bit what [`portable`](super::portable) computes.
+//! The kernels on AVX2 registers of eight lanes, bit for bit what `portable` computes.
 //!
 //! Lanes hold outputs (or positions, or dimensions), so every lane adds up in the order of the
 //! plain loop. [`Avx2`] can only be had on a processor with the instructions; its methods are safe.

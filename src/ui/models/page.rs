@@ -100,7 +100,7 @@ impl Page for ModelsPage {
                 match job.poll() {
                     None => break None,
                     Some(Update::Event(progress)) => {
-                        self.state.apply(&id, progress, Instant::now())
+                        self.state.apply(&id, progress, Instant::now());
                     }
                     Some(Update::Done(ending)) => break Some(ending),
                     Some(Update::Lost) => {

@@ -7,12 +7,7 @@ use eframe::egui::{
     SliderClamping, StrokeKind, TextEdit, Ui, UiBuilder, pos2, vec2,
 };
 
-use super::{
-    commands,
-    page::Request,
-    state::{SpeakState, count_sentences},
-    transport::command_button,
-};
+use super::{commands, page::Request, state::SpeakState, transport::command_button};
 use crate::{
     domain::{ModelInfo, ModelKind, ProsodyControls, VocoderChoice},
     library::catalog,
@@ -101,13 +96,8 @@ pub fn composer_ui(
         seed_ui(ui, &mut state.options);
         ui.separator();
         let n_chars = state.text.chars().count();
-        let n_sentences = count_sentences(&state.text);
         let chars = if n_chars == 1 { "character" } else { "characters" };
-        let sentences = if n_sentences == 1 { "sentence" } else { "sentences" };
-        let counts = format!("{n_chars} {chars}, {n_sentences} {sentences}");
-        ui.label(theme::caption(counts, ui.visuals())).on_hover_text(
-            "Sentences are counted by their marks; an abbreviation may count as one until it is spoken",
-        );
+        ui.label(theme::caption(format!("{n_chars} {chars}"), ui.visuals()));
     });
     ui.horizontal(|ui| {
         let controls = &mut state.options.controls;

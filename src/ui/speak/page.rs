@@ -286,7 +286,7 @@ impl SpeakPage {
         match written {
             Written::Done(path) => {
                 if let Some(folder) = path.parent() {
-                    self.folder = folder.to_owned();
+                    folder.clone_into(&mut self.folder);
                 }
                 self.export = None;
                 let text = format!("Exported {}", path.display());
@@ -439,7 +439,7 @@ impl Page for SpeakPage {
     }
 
     fn run(&mut self, command: &'static str, ctx: &mut Context<'_>) {
-        let middle = (self.state.view.time.start + self.state.view.time.end) / 2.0;
+        let middle = f64::midpoint(self.state.view.time.start, self.state.view.time.end);
         let span = self.state.view.time.span();
         match command {
             commands::SPEAK => self.speak(ctx),
@@ -476,7 +476,7 @@ impl Page for SpeakPage {
             }
             commands::UNDO_DELETE => self.state.undo_delete(),
             commands::EXPORT_WAV => {
-                self.open_export(|take| Content::Wav(take.waveform.clone(), take.record.clone()))
+                self.open_export(|take| Content::Wav(take.waveform.clone(), take.record.clone()));
             }
             commands::EXPORT_MEL => {
                 let map = ctx.settings.appearance.color_map;

@@ -132,7 +132,8 @@ impl Stage {
     ) -> Option<Pointed> {
         let at = ui.input(|input| input.pointer.hover_pos())?;
         let is_dragging = self.drag_from.is_some();
-        if !is_dragging && !(ui.rect_contains_pointer(over) && plot_x.contains(at.x)) {
+        let is_over = ui.rect_contains_pointer(over) && plot_x.contains(at.x);
+        if !is_dragging && !is_over {
             return None;
         }
         let limits = state.limits();
@@ -387,7 +388,7 @@ fn wheel(ui: &Ui, state: &mut SpeakState, over: Rect, pointed: Option<Pointed>, 
         return;
     }
     if alt {
-        let middle = (state.view.bands.start + state.view.bands.end) / 2.0;
+        let middle = f64::midpoint(state.view.bands.start, state.view.bands.end);
         let factor = f64::from((points / POINTS_PER_E).exp());
         state.zoom_bands(factor, pointed.band.unwrap_or(middle));
     } else if let Some(placed) = lanes.first() {

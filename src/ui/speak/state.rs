@@ -440,23 +440,5 @@ fn explain(error: &Error) -> String {
     format!("Speech could not be made.\n{error}.\n{advice}")
 }
 
-/// How many sentences a text seems to have: runs of text with a letter or a digit, cut after full
-/// stops, question and exclamation marks and at line ends.
-pub fn count_sentences(text: &str) -> usize {
-    let mut n = 0;
-    let mut has_words = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        has_words |= c.is_alphanumeric();
-        let is_mark = matches!(c, '.' | '?' | '!' | '…');
-        let next_is_space = chars.peek().is_none_or(|next| next.is_whitespace());
-        if has_words && (c == '\n' || is_mark && next_is_space) {
-            n += 1;
-            has_words = false;
-        }
-    }
-    n + usize::from(has_words)
-}
-
 #[cfg(test)]
 mod tests;

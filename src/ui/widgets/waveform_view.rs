@@ -148,7 +148,7 @@ impl WaveformView {
         let pixel = 1.0 / key.pixels_per_point;
         let samples_per_pixel = key.axis.span() * rate * f64::from(pixel / key.plot.width());
         if samples_per_pixel < BAND_FROM {
-            return Some(self.line(key, waveform, rate));
+            return Some(Self::line(key, waveform, rate));
         }
         let mut mesh = Mesh::default();
         let n_columns = (key.plot.width() / pixel) as usize;
@@ -175,7 +175,7 @@ impl WaveformView {
     }
 
     /// Sample by sample, with one more at either side so that the line runs out of the view.
-    fn line(&self, key: &Key, waveform: &Waveform, rate: f64) -> Shape {
+    fn line(key: &Key, waveform: &Waveform, rate: f64) -> Shape {
         let first = ((key.axis.start * rate).floor().max(1.0) as usize) - 1;
         let last = ((key.axis.end * rate).ceil() as usize + 2).min(waveform.samples.len());
         let points: Vec<Pos2> = (first..last.max(first))

@@ -187,17 +187,3 @@ fn progress_goes_by_what_has_sounded() {
     }
     assert!((last - 1.0).abs() < 1e-3, "{last}");
 }
-
-#[test]
-fn sentences_are_counted_by_their_marks() {
-    for (text, n) in [
-        ("", 0),
-        ("...", 0),
-        ("Hello", 1),
-        ("One. Two? Three!", 3),
-        ("It is 3.14 m long.", 1),
-        ("A line\nand another\n\n", 2),
-    ] {
-        assert_eq!(count_sentences(text), n, "{text:?}");
-    }
-}
