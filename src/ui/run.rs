@@ -1,6 +1,11 @@
 //! Opens the real window.
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eframe::egui;
 
@@ -14,6 +19,10 @@ use crate::{
 const SIZE: [f32; 2] = [1400.0, 900.0];
 /// Smaller than this nothing fits.
 const MIN_SIZE: [f32; 2] = [800.0, 560.0];
+
+/// News that come within this time share a frame: tokens stream faster than eyes read, and each
+/// frame drawn in software is taken from the engine.
+const COALESCE: Duration = Duration::from_millis(25);
 
 /// How the window is opened.
 #[derive(Debug, Clone)]
@@ -70,7 +79,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         Box::new(move |creation| {
             let ctx = creation.egui_ctx.clone();
             let waking = ctx.clone();
-            let waker = Arc::new(move || waking.request_repaint());
+            let waker = Arc::new(move || waking.request_repaint_after(COALESCE));
             let mut parts = AppParts::open(folders, settings, waker)?;
             parts.toasts = toasts;
             Ok(Box::new(Framed { app: App::new(&ctx, parts), opened }))
