@@ -20,10 +20,11 @@ run-packages:
 test-packages:
 	@scripts/packages.sh run test
 
-# The default language model, in the folder the tests look in.
+# The default language model, in the folder the tests look in. The program is the one that the tests
+# are built with: `cargo build` alone would compile half the tree again, with other features.
 models:
-	@cargo build --locked $(TEST_FEATURES) --quiet
-	@FORMANT_DATA=$(TEST_DATA) cargo run --locked $(TEST_FEATURES) --quiet -- models fetch smollm2-135m-instruct
+	@cargo test --locked $(TEST_FEATURES) --no-run
+	@FORMANT_DATA=$(TEST_DATA) $${CARGO_TARGET_DIR:-target}/debug/formant models fetch smollm2-135m-instruct
 
 lint:
 	cargo fmt --check
@@ -31,8 +32,8 @@ lint:
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items --quiet
 
-# Fast first: what is wrong is said as early as it can be known.
-test: test-packages models lint
+# Fast first: what is wrong is said as early as it can be known; then everything, on the real models.
+test: test-packages lint models
 	FORMANT_DATA=$(TEST_DATA) cargo test --locked $(TEST_FEATURES)
 
 # The pictures in screenshots/, from the real window with the real models.
