@@ -153,7 +153,7 @@ fn reply_ui(
         }
         _ => (),
     }
-    ui.horizontal_top(|ui| {
+    ui.horizontal(|ui| {
         // Where there is little room the figures take two lines, and the buttons stay.
         let width = (ui.available_width() - ACTIONS_WIDTH).max(0.0);
         let size = vec2(width, ui.spacing().interact_size.y);
