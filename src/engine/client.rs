@@ -124,3 +124,23 @@ pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::Folders;
+
+    #[test]
+    fn a_panic_ends_its_job_and_nothing_else() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let folder = nowhere.path().to_owned();
+        let folders = Folders { data: folder.clone(), config: folder.clone(), bundled: folder };
+        let client = Client::start(Library::new(folders), Arc::new(|| ())).unwrap();
+        let faulty: EngineJob<(), ()> =
+            client.submit(Command::Long, |_, _| panic!("the fault of one job"));
+        let error = faulty.wait(|()| ()).unwrap().unwrap_err();
+        assert!(error.to_string().contains("the fault of one job"), "{error}");
+        let next: EngineJob<(), u32> = client.submit(Command::Long, |_, _| Ok(7));
+        assert_eq!(next.wait(|()| ()).unwrap().unwrap(), 7);
+    }
+}

@@ -1,6 +1,6 @@
 //! What can go wrong with a job, and which kind of wrong it is.
 
-use crate::{domain::ModelKind, job::Cancelled, library, lm, tts};
+use crate::{job::Cancelled, library, lm, tts};
 
 /// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
@@ -17,16 +17,6 @@ pub enum Error {
     /// The engine's thread has ended.
     #[error("the engine has stopped; start Formant again")]
     Gone,
-    /// The model is of another kind than the job needs.
-    #[error("{id} is a {found}, and this needs a {needed}; see `formant models list`", found = found.label(), needed = needed.label())]
-    WrongKind {
-        /// The model's id.
-        id: String,
-        /// What it is.
-        found: ModelKind,
-        /// What was needed.
-        needed: ModelKind,
-    },
     /// A request that makes no sense.
     #[error("{0}")]
     BadRequest(String),
@@ -67,7 +57,9 @@ impl Error {
         match self {
             Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Busy { .. } => ErrorKind::Busy,
-            Self::WrongKind { .. } | Self::BadRequest(_) => ErrorKind::BadRequest,
+            Self::BadRequest(_) | Self::Library(library::Error::WrongKind { .. }) => {
+                ErrorKind::BadRequest
+            }
             Self::Library(error) if error.is_not_found() => ErrorKind::NotFound,
             Self::Tts(error) if error.is_bad_request() => ErrorKind::BadRequest,
             Self::Lm(error) if error.is_bad_request() => ErrorKind::BadRequest,
