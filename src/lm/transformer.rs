@@ -12,8 +12,8 @@ use super::{Error, ModelProblem, config::Config, gguf::Gguf, kv_cache::KvCache};
 use crate::{
     job::Cancelled,
     nn::kernels::{
-        Activations, AttentionScratch, Instructions, Matrix, add, attend, rms_norm, rotate_pairs,
-        silu_mul,
+        Activations, AttentionScratch, Instructions, Matrix, Sight, add, attend, rms_norm,
+        rotate_pairs, silu_mul,
     },
 };
 
@@ -66,6 +66,7 @@ pub struct Scratch {
     gate: Vec<f32>,
     up: Vec<f32>,
     angles: Vec<(f32, f32)>,
+    sights: Vec<Sight<'static>>,
     logits: Vec<f32>,
 }
 
@@ -152,12 +153,15 @@ impl Transformer {
         let n_rows: usize = spans.iter().map(|span| span.tokens.len()).sum();
         scratch.x.resize(n_rows * n_embd, 0.0);
         scratch.angles.clear();
+        scratch.sights.clear();
         let mut rows = scratch.x.chunks_exact_mut(*n_embd);
         for span in spans {
             span.cache.reserve(span.tokens.len());
             for ((i, token), row) in span.tokens.iter().enumerate().zip(&mut rows) {
                 self.embedding.copy_row(*token as usize, row);
-                let position = (span.cache.len() + i) as f64;
+                let position = span.cache.len() + i;
+                scratch.sights.push(Sight::first(position + 1));
+                let position = position as f64;
                 scratch.angles.extend(rope_frequencies.iter().map(|frequency| {
                     let (sin, cos) = (position * frequency).sin_cos();
                     (cos as f32, sin as f32)
@@ -174,7 +178,7 @@ impl Transformer {
         scratch: &mut Scratch,
     ) {
         let Config { head_dim, rope_frequencies, .. } = &self.config;
-        let Scratch { activations, attention, x, normed, q, k, v, angles, .. } = scratch;
+        let Scratch { activations, attention, x, normed, q, k, v, angles, sights, .. } = scratch;
         self.norm_rows(&layer.attn_norm, x, normed, activations);
         self.multiply(&layer.q, activations, q);
         self.multiply(&layer.k, activations, k);
@@ -189,19 +193,26 @@ impl Transformer {
             }
         }
         normed.resize(q.len(), 0.0);
-        let mut outs = normed.chunks_exact_mut(n_query);
-        let mut queries = q.chunks_exact(n_query);
         let mut keys_and_values = k.chunks_exact(n_kv).zip(v.chunks_exact(n_kv));
+        let mut first_row = 0;
         for span in spans {
             let first = span.cache.len();
-            let positions = first..first + span.tokens.len();
-            for (position, (key, value)) in positions.clone().zip(&mut keys_and_values) {
+            for (position, (key, value)) in
+                (first..first + span.tokens.len()).zip(&mut keys_and_values)
+            {
                 span.cache.write(layer_idx, position, key, value);
             }
-            let cache = span.cache.layer(layer_idx);
-            for ((position, query), out) in positions.zip(&mut queries).zip(&mut outs) {
-                attend(self.instructions, query, cache, position + 1, attention, out);
-            }
+            let rows = first_row..first_row + span.tokens.len();
+            first_row = rows.end;
+            let of_rows = rows.start * n_query..rows.end * n_query;
+            attend(
+                self.instructions,
+                &q[of_rows.clone()],
+                span.cache.layer(layer_idx),
+                &sights[rows],
+                attention,
+                &mut normed[of_rows],
+            );
         }
         activations.assign(self.instructions, normed, n_query);
         self.multiply(&layer.o, activations, q);

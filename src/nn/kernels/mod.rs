@@ -16,7 +16,9 @@ mod packing;
 mod portable;
 
 pub use activations::Activations;
-pub use attention::{AttentionScratch, DIMS_PER_PASS, KeyValues, POSITIONS_PER_BLOCK, attend};
+pub use attention::{
+    AttentionScratch, DIMS_PER_PASS, KeyValues, POSITIONS_PER_BLOCK, Sight, attend,
+};
 pub use elementwise::{add, rms_norm, rotate_pairs, silu_mul};
 pub use instructions::Instructions;
 pub use matrix::{Matrix, WeightFormat};

@@ -1,12 +1,11 @@
 //! The kernels in plain Rust: they run on any processor, and define what the others compute.
 //!
-//! Sums have a fixed order and no fused multiply-add, so that an instruction set without one, and
-//! a vector register with eight lanes, arrive at the same bits.
-
-use half::f16;
+//! Sums have a fixed order, and where a product is added it is fused (`mul_add`, rounded once), so
+//! that vector registers of any width arrive at the same bits.
 
 use super::{
     activations::{ActivationBlock, BLOCK},
+    attention::{KeyStretch, ValueStretch},
     packing::{Q4Tile, Q8Tile, TILE},
 };
 
@@ -68,48 +67,52 @@ pub fn f32(vectors: &[[f32; TILE]], row: &[f32]) -> [f32; TILE] {
     let mut partial = [[0f32; TILE]; 4];
     for (input, (vector, value)) in vectors.iter().zip(row).enumerate() {
         for (sum, weight) in partial[input % 4].iter_mut().zip(vector) {
-            *sum += weight * value;
+            *sum = weight.mul_add(*value, *sum);
         }
     }
     let [a, b, c, d] = partial;
     std::array::from_fn(|output| (a[output] + b[output]) + (c[output] + d[output]))
 }
 
-/// `q · k` of several queries with eight positions; `keys` is `(head_dim, 8 positions)`.
+/// `q · k` of several queries with the positions of a stretch.
+///
+/// * `queries`: `(head_dim, QUERIES)`.
+/// * `scores`: query `i`'s from `i * padded` on.
 pub fn scores<const QUERIES: usize>(
-    keys: &[[f16; 8]],
+    keys: KeyStretch<'_>,
     queries: &[[f32; QUERIES]],
-) -> [[f32; 8]; QUERIES] {
-    let mut sums = [[0.0; 8]; QUERIES];
-    for (keys, queries) in keys.iter().zip(queries) {
-        let keys = keys.map(f16::to_f32);
-        for (sums, query) in sums.iter_mut().zip(queries) {
-            for (sum, key) in sums.iter_mut().zip(keys) {
-                *sum += key * query;
+    scores: &mut [f32],
+    padded: usize,
+) {
+    let KeyStretch { keys, stride, n_positions } = keys;
+    for (block_idx, block) in keys.chunks(stride).take(n_positions / 8).enumerate() {
+        for i in 0..QUERIES {
+            let mut sums = [0f32; 8];
+            for (keys, queries) in block.as_chunks::<8>().0.iter().zip(queries) {
+                for (sum, key) in sums.iter_mut().zip(keys) {
+                    *sum = key.to_f32().mul_add(queries[i], *sum);
+                }
             }
+            scores[i * padded + block_idx * 8..][..8].copy_from_slice(&sums);
         }
     }
-    sums
 }
 
-/// Sum over positions of weight times value, for sixteen dimensions from `at` on.
-///
-/// `values` holds a row of `stride` numbers for each position.
+/// Adds weight times value of the positions of a stretch to `sums`, `(QUERIES, head_dim)`.
 pub fn weighted_sum<const QUERIES: usize>(
-    values: &[f16],
-    stride: usize,
-    at: usize,
-    weights: &[&[f32]; QUERIES],
-) -> [[f32; 16]; QUERIES] {
-    let mut sums = [[0.0; 16]; QUERIES];
-    for (position, values) in values.chunks(stride).take(weights[0].len()).enumerate() {
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            for (sum, value) in sums.iter_mut().zip(&values[at..at + 16]) {
-                *sum += value.to_f32() * weights[position];
+    values: ValueStretch<'_>,
+    weights: [&[f32]; QUERIES],
+    sums: &mut [f32],
+) {
+    let ValueStretch { values, stride, n_positions } = values;
+    let head_dim = sums.len() / QUERIES;
+    for (position, values) in values.chunks(stride).take(n_positions).enumerate() {
+        for (sums, weights) in sums.chunks_exact_mut(head_dim).zip(weights) {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = value.to_f32().mul_add(weights[position], *sum);
             }
         }
     }
-    sums
 }
 
 /// Replaces scores by `exp(score − highest)` and returns the sum of those.
@@ -142,12 +145,13 @@ pub fn sum_lanes(lanes: [f32; 8]) -> f32 {
 pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-EXP_LIMIT, EXP_LIMIT);
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();
-    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+    let r = (-n).mul_add(LN_2_HIGH, x);
+    let r = (-n).mul_add(LN_2_LOW, r);
     let mut p = EXP_POLYNOMIAL[0];
     for coefficient in &EXP_POLYNOMIAL[1..] {
-        p = p * r + coefficient;
+        p = p.mul_add(r, *coefficient);
     }
-    let p = p * (r * r) + (r + 1.0);
+    let p = p.mul_add(r * r, r + 1.0);
     p * f32::from_bits(((n as i32 + 127) as u32) << 23)
 }
 
