@@ -4,6 +4,7 @@ mod griffin_lim;
 mod mel;
 mod picture;
 mod pitch;
+mod pitch_path;
 mod stft;
 
 pub use griffin_lim::{GriffinLim, Phase};
