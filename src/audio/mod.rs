@@ -14,5 +14,5 @@ mod wav;
 #[cfg(feature = "audio")]
 pub use devices::{OutputDevice, output_devices};
 #[cfg(feature = "audio")]
-pub use player::{Loops, Player};
+pub use player::{Fate, Loops, Player, SoundId};
 pub use wav::{WavError, read_wav, wav_bytes, write_wav};

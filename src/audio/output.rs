@@ -48,7 +48,7 @@ pub(super) enum Order {
     BeginStream { number: u64, sample_rate: u32 },
     Push(Box<[f32]>),
     EndStream,
-    Stop { number: u64 },
+    Stop,
 }
 
 /// The thread's state.
@@ -58,6 +58,8 @@ pub(super) struct Sound {
     heard: Arc<Heard>,
     waker: Waker,
     output: Option<Output>,
+    /// Which order the source came with.
+    number: u64,
     source: Source,
     /// When the last sample was taken by the device, or the last order ended.
     quiet_since: Instant,
@@ -103,7 +105,7 @@ impl Sound {
         waker: Waker,
     ) -> Self {
         let (source, quiet_since) = (Source::Nothing, Instant::now());
-        Self { device, inbox, heard, waker, output: None, source, quiet_since }
+        Self { device, inbox, heard, waker, output: None, number: 0, source, quiet_since }
     }
 
     /// Takes orders until the player is gone.
@@ -134,6 +136,10 @@ impl Sound {
             Order::Device(device) => {
                 self.device = device;
                 self.output = None;
+                // What played has lost its device: without one it would never come to its end.
+                self.source = Source::Nothing;
+                self.heard.end(self.number);
+                (self.waker)();
             }
             Order::Play { number, waveform, range, loops } => {
                 let looped = if loops == Loops::Forever { range.len() as u64 } else { 0 };
@@ -155,10 +161,9 @@ impl Sound {
                     *ended = true;
                 }
             }
-            Order::Stop { number } => {
+            Order::Stop => {
                 self.discard();
                 self.source = Source::Nothing;
-                self.heard.number.store(number, Ordering::Release);
                 self.quiet_since = Instant::now();
             }
         }
@@ -167,6 +172,7 @@ impl Sound {
     /// Makes ready for a new sound: what waits in the ring is dropped, the device opened if need be.
     fn begin(&mut self, number: u64, sample_rate: u32, first: u64, looped: u64) {
         self.discard();
+        self.number = number;
         if self.output.as_ref().is_none_or(|output| output.source_rate != sample_rate) {
             self.output = None;
             match Output::open(&self.device, sample_rate, &self.heard) {
@@ -249,7 +255,7 @@ impl Sound {
         );
         if playing && self.quiet_since.elapsed() >= buffer * TAIL_BUFFERS {
             self.source = Source::Nothing;
-            self.heard.is_playing.store(false, Ordering::Release);
+            self.heard.end(self.number);
             (self.waker)();
         }
         if self.quiet_since.elapsed() >= LINGER {
@@ -263,7 +269,7 @@ impl Sound {
         self.output = None;
         self.source = Source::Nothing;
         self.heard.set_problem(problem);
-        self.heard.is_playing.store(false, Ordering::Release);
+        self.heard.end(self.number);
         (self.waker)();
     }
 }

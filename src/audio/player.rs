@@ -1,13 +1,14 @@
 //! Plays waveforms and growing streams without ever making its caller wait.
 //!
 //! The handle ([`Player`]) sends orders to a thread that owns the device ([`super::output`]); what
-//! is heard comes back through atomics, so it can be read in every frame.
+//! is heard comes back through atomics, so it can be read in every frame. The player has many users
+//! and plays for one at a time: each follows its own sound, by the [`SoundId`] it was given.
 
 use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread,
     time::Instant,
@@ -28,6 +29,22 @@ pub struct Player {
     heard: Arc<Heard>,
     /// Number of the last thing that was asked for, so that older news is not mistaken for its.
     latest: u64,
+}
+
+/// One sound that was asked for. Nothing else is ever called by the same name, so that nobody takes
+/// another's sound for their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoundId(u64);
+
+/// What became of a sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It plays, or waits for the next samples of its stream.
+    Playing,
+    /// It came to its end, was stopped, or could not be heard.
+    Over,
+    /// Something else was asked for and took its place.
+    Displaced,
 }
 
 /// Whether a range is played again when it ends.
@@ -60,49 +77,59 @@ impl Player {
     }
 
     /// Plays a range of samples, once or over and over; what played before stops.
-    pub fn play(&mut self, waveform: &Arc<Waveform>, range: Range<usize>, loops: Loops) {
+    pub fn play(&mut self, waveform: &Arc<Waveform>, range: Range<usize>, loops: Loops) -> SoundId {
         let end = range.end.min(waveform.samples.len());
         let range = range.start.min(end)..end;
-        self.begin();
-        let number = self.latest;
+        let number = self.begin();
         self.send(Order::Play { number, waveform: Arc::clone(waveform), range, loops });
+        SoundId(number)
     }
 
     /// Begins a stream that [`Player::push`] feeds; what played before stops.
-    pub fn begin_stream(&mut self, sample_rate: u32) {
-        self.begin();
-        self.send(Order::BeginStream { number: self.latest, sample_rate });
+    pub fn begin_stream(&mut self, sample_rate: u32) -> SoundId {
+        let number = self.begin();
+        self.send(Order::BeginStream { number, sample_rate });
+        SoundId(number)
     }
 
-    /// More samples for the stream.
-    pub fn push(&mut self, samples: &[f32]) {
-        self.send(Order::Push(samples.into()));
-    }
-
-    /// No more samples will come; what is there plays to its end.
-    pub fn end_stream(&mut self) {
-        self.send(Order::EndStream);
-    }
-
-    /// Silence, now.
-    pub fn stop(&mut self) {
-        self.latest += 1;
-        self.heard.is_playing.store(false, Ordering::Release);
-        self.send(Order::Stop { number: self.latest });
-    }
-
-    /// Whether something plays (or waits for the next samples of its stream).
-    pub fn is_playing(&self) -> bool {
-        self.heard.is_playing.load(Ordering::Acquire)
-    }
-
-    /// The sample that is heard now: an index into the waveform, or into the stream; `None` when
-    /// nothing plays.
-    pub fn position(&self) -> Option<usize> {
-        if !self.is_playing() || self.heard.number.load(Ordering::Acquire) != self.latest {
-            return None;
+    /// More samples for a stream; unheard if another sound took its place.
+    pub fn push(&mut self, stream: SoundId, samples: &[f32]) {
+        if stream.0 == self.latest {
+            self.send(Order::Push(samples.into()));
         }
-        Some(self.heard.position())
+    }
+
+    /// No more samples will come for a stream; what is there plays to its end.
+    pub fn end_stream(&mut self, stream: SoundId) {
+        if stream.0 == self.latest {
+            self.send(Order::EndStream);
+        }
+    }
+
+    /// Silence, now, unless another sound has taken its place already.
+    pub fn stop(&mut self, sound: SoundId) {
+        if self.fate(sound) == Fate::Playing {
+            self.heard.end(self.latest);
+            self.send(Order::Stop);
+        }
+    }
+
+    /// What became of a sound.
+    pub fn fate(&self, sound: SoundId) -> Fate {
+        if sound.0 != self.latest {
+            Fate::Displaced
+        } else if self.heard.over.load(Ordering::Acquire) >= sound.0 {
+            Fate::Over
+        } else {
+            Fate::Playing
+        }
+    }
+
+    /// The sample of a sound that is heard now: an index into the waveform, or into the stream;
+    /// `None` when another sound is heard, or none.
+    pub fn position(&self, sound: SoundId) -> Option<usize> {
+        let is_heard = self.heard.number.load(Ordering::Acquire) == sound.0;
+        (is_heard && self.fate(sound) == Fate::Playing).then(|| self.heard.position())
     }
 
     /// Why nothing can be heard, if so: what, why, what to do.
@@ -111,9 +138,9 @@ impl Player {
         self.heard.problem.try_lock().ok().and_then(|problem| problem.clone())
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> u64 {
         self.latest += 1;
-        self.heard.is_playing.store(true, Ordering::Release);
+        self.latest
     }
 
     fn send(&self, order: Order) {
@@ -123,7 +150,7 @@ impl Player {
                  output device again in Settings"
                     .to_owned(),
             );
-            self.heard.is_playing.store(false, Ordering::Release);
+            self.heard.end(self.latest);
         }
     }
 }
@@ -133,8 +160,8 @@ impl Player {
 pub(super) struct Heard {
     /// Which order [`Heard::position`] speaks of.
     pub(super) number: AtomicU64,
-    /// Whether anything plays.
-    pub(super) is_playing: AtomicBool,
+    /// The last sound that is over; those before it are over, too.
+    pub(super) over: AtomicU64,
     /// Frames the device has taken since the order began.
     pub(super) frames: AtomicU64,
     /// When it last took some, in microseconds since [`Heard::epoch`].
@@ -166,6 +193,11 @@ impl Heard {
         }
     }
 
+    /// A sound is over; news of one that is past say nothing of those that came after.
+    pub(super) fn end(&self, number: u64) {
+        self.over.fetch_max(number, Ordering::AcqRel);
+    }
+
     /// The device has all of its last take still to play when it takes it, and none when it takes
     /// the next; in between, time tells.
     fn position(&self) -> usize {
@@ -179,5 +211,58 @@ impl Heard {
         let looped = load(&self.looped);
         let within = if looped > 0 { samples % looped } else { samples };
         (load(&self.first) + within) as usize
+    }
+}
+
+#[cfg(test)]
+impl Player {
+    /// A player without a sound thread, and how many orders it has given: each sound goes on until
+    /// it is stopped or displaced.
+    pub(crate) fn without_device() -> (Self, impl Fn() -> usize) {
+        let (orders, inbox) = bounded(ORDERS);
+        (Self { orders, heard: Arc::default(), latest: 0 }, move || inbox.len())
+    }
+
+    /// Does what the sound thread does when the device takes the first samples of the latest sound.
+    pub(crate) fn hear_latest(&self) {
+        self.heard.number.store(self.latest, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sound_is_followed_by_its_owner_alone() {
+        let (mut player, _n_orders) = Player::without_device();
+        let (speech, reply) = (player.begin_stream(22_050), player.begin_stream(22_050));
+        player.hear_latest();
+        assert_eq!((player.fate(speech), player.position(speech)), (Fate::Displaced, None));
+        assert_eq!((player.fate(reply), player.position(reply)), (Fate::Playing, Some(0)));
+    }
+
+    #[test]
+    fn who_was_displaced_neither_feeds_nor_ends_nor_stops_what_plays() {
+        let (mut player, n_orders) = Player::without_device();
+        let (speech, reply) = (player.begin_stream(22_050), player.begin_stream(22_050));
+        let asked = n_orders();
+        player.push(speech, &[0.5]);
+        player.end_stream(speech);
+        player.stop(speech);
+        assert_eq!(n_orders(), asked, "the sound thread was told something");
+        assert_eq!(player.fate(reply), Fate::Playing);
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_sound_is_not_the_end_of_the_next() {
+        let (mut player, _n_orders) = Player::without_device();
+        let first = player.begin_stream(22_050);
+        let second = player.begin_stream(22_050);
+        // The sound thread says so before it has heard of the second.
+        player.heard.end(first.0);
+        assert_eq!(player.fate(second), Fate::Playing);
+        player.stop(second);
+        assert_eq!(player.fate(second), Fate::Over);
     }
 }

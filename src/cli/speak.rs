@@ -181,29 +181,26 @@ fn say(speech: &Speech, args: &Speak) {
 
 /// Plays while it is made, if it is to be played at all.
 #[cfg(feature = "audio")]
-struct Sound(Option<(crate::audio::Player, bool)>);
+struct Sound(Option<(crate::audio::Player, Option<crate::audio::SoundId>)>);
 
 #[cfg(feature = "audio")]
 impl Sound {
     fn new(setting: &Setting, aloud: bool) -> Self {
         let device = &setting.settings.audio.device;
-        Self(aloud.then(|| (crate::audio::Player::new(device, Arc::new(|| ())), false)))
+        Self(aloud.then(|| (crate::audio::Player::new(device, Arc::new(|| ())), None)))
     }
 
     fn push(&mut self, sample_rate: u32, samples: &[f32]) {
-        let Some((player, begun)) = &mut self.0 else { return };
-        if !*begun {
-            *begun = true;
-            player.begin_stream(sample_rate);
-        }
-        player.push(samples);
+        let Some((player, stream)) = &mut self.0 else { return };
+        let stream = *stream.get_or_insert_with(|| player.begin_stream(sample_rate));
+        player.push(stream, samples);
     }
 
     /// Waits for the last sample to be heard.
     fn finish(self) -> Result<()> {
-        let Some((mut player, _)) = self.0 else { return Ok(()) };
-        player.end_stream();
-        while player.is_playing() {
+        let Some((mut player, Some(stream))) = self.0 else { return Ok(()) };
+        player.end_stream(stream);
+        while player.fate(stream) == crate::audio::Fate::Playing {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         match player.problem() {

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{Activity, Toast};
 use crate::{
-    audio::Player,
+    audio::{Fate, Player, SoundId},
     engine::{Client, EngineJob, ErrorKind, SpeakEvent, SpeakRequest, Speech},
     job::Update,
     settings,
@@ -24,10 +24,9 @@ pub(super) struct ReadAloud {
 
 /// The sound card's stream as this queue fills it.
 struct Stream {
+    sound: SoundId,
     sample_rate: u32,
     n_pushed: usize,
-    /// What was heard at the last look; it never falls unless somebody else took the player.
-    heard: usize,
 }
 
 impl ReadAloud {
@@ -42,8 +41,8 @@ impl ReadAloud {
     pub(super) fn hush(&mut self, player: &mut Player) {
         self.waiting.clear();
         self.job = None;
-        if self.stream.take().is_some() {
-            player.stop();
+        if let Some(stream) = self.stream.take() {
+            player.stop(stream.sound);
         }
     }
 
@@ -104,26 +103,24 @@ impl ReadAloud {
         let stream = match &mut self.stream {
             Some(stream) if stream.sample_rate == sample_rate => stream,
             stream => {
-                player.begin_stream(sample_rate);
-                stream.insert(Stream { sample_rate, n_pushed: 0, heard: 0 })
+                let sound = player.begin_stream(sample_rate);
+                stream.insert(Stream { sound, sample_rate, n_pushed: 0 })
             }
         };
-        player.push(samples);
+        player.push(stream.sound, samples);
         stream.n_pushed += samples.len();
     }
 
     /// Ends the stream once all of it was heard and nothing follows; gives way to whoever else
     /// began to play, or stopped the sound.
     fn follow(&mut self, player: &mut Player) {
-        let Some(stream) = &mut self.stream else { return };
-        let heard = player.position().unwrap_or(stream.heard);
-        if heard < stream.heard || !player.is_playing() {
+        let Some(stream) = &self.stream else { return };
+        let is_last = self.job.is_none() && self.waiting.is_empty();
+        if player.fate(stream.sound) != Fate::Playing {
             *self = Self::default();
-        } else if heard >= stream.n_pushed && self.job.is_none() && self.waiting.is_empty() {
-            player.end_stream();
+        } else if is_last && player.position(stream.sound) >= Some(stream.n_pushed) {
+            player.end_stream(stream.sound);
             self.stream = None;
-        } else {
-            stream.heard = heard.min(stream.n_pushed);
         }
     }
 

@@ -23,7 +23,7 @@ use super::{
     transport::transport_ui,
 };
 use crate::{
-    audio::Loops,
+    audio::{Fate, Loops},
     domain::{ModelInfo, ProsodyControls, SpeechRecord, Stage as Work, VocoderChoice},
     engine::{EngineJob, SpeakEvent, SpeakRequest, Speech},
     job::Update,
@@ -129,8 +129,8 @@ impl SpeakPage {
 
     fn stop_playing(&mut self, ctx: &mut Context<'_>) {
         self.autoplay = false;
-        if self.playing.take().is_some() {
-            ctx.player.stop();
+        if let Some(playing) = self.playing.take() {
+            playing.stop(ctx.player);
         }
     }
 
@@ -171,8 +171,9 @@ impl SpeakPage {
             if std::mem::take(&mut self.autoplay) {
                 self.playing = Some(Playing::stream(take, *sample_rate, ctx.player));
             }
-            if self.playing.as_ref().is_some_and(|playing| playing.is_stream_of(take)) {
-                ctx.player.push(samples);
+            let stream = self.playing.as_ref().and_then(|playing| playing.stream_of(take));
+            if let Some(stream) = stream {
+                ctx.player.push(stream, samples);
             }
         }
         self.state.apply(event, Instant::now());
@@ -182,18 +183,20 @@ impl SpeakPage {
     fn end(&mut self, ctx: &mut Context<'_>) {
         self.autoplay = false;
         let take = self.state.speaking.as_ref().map(|speaking| speaking.take);
-        let playing = self.playing.as_ref();
-        if take.zip(playing).is_some_and(|(take, playing)| playing.is_stream_of(take)) {
-            ctx.player.end_stream();
+        let playing = take.zip(self.playing.as_ref());
+        if let Some(stream) = playing.and_then(|(take, playing)| playing.stream_of(take)) {
+            ctx.player.end_stream(stream);
         }
     }
 
-    /// Follows the player: another round of a loop, the end, the page that turns with the cursor.
+    /// Follows the player: another round of a loop, the end, another's sound in the place of this,
+    /// the page that turns with the cursor.
     fn follow(&mut self, ctx: &mut Context<'_>) {
         let Some(playing) = &self.playing else { return };
-        if !ctx.player.is_playing() {
-            self.playing = playing.next(&self.state, ctx.player);
-            return;
+        match playing.fate(ctx.player) {
+            Fate::Playing => (),
+            Fate::Over => return self.playing = playing.next(&self.state, ctx.player),
+            Fate::Displaced => return self.playing = None,
         }
         if let Some(secs) = self.playhead_secs(ctx)
             && !self.state.view.fitted

@@ -8,7 +8,7 @@ use super::{
     state::SpeakState,
     take::{Take, TakeId},
 };
-use crate::audio::{Loops, Player};
+use crate::audio::{Fate, Loops, Player, SoundId};
 
 /// Nearer to the end than this there is nothing left to play.
 const END_SECS: f64 = 0.01;
@@ -73,6 +73,7 @@ impl Plan {
 pub struct Playing {
     /// Which take is heard.
     pub take: TakeId,
+    sound: SoundId,
     how: How,
 }
 
@@ -90,29 +91,38 @@ impl Playing {
         let take = state.selected_take()?;
         let id = take.id;
         let is_growing = state.speaking.as_ref().is_some_and(|speaking| speaking.take == id);
-        let how = if is_growing && what != What::Selection {
+        let (sound, how) = if is_growing && what != What::Selection {
             let from = Plan::new(state, take, what).map_or(0, |plan| plan.range.start);
-            player.begin_stream(take.waveform.sample_rate);
-            player.push(&take.waveform.samples[from..]);
-            How::Stream { offset: from }
+            let stream = player.begin_stream(take.waveform.sample_rate);
+            player.push(stream, &take.waveform.samples[from..]);
+            (stream, How::Stream { offset: from })
         } else {
             let plan = Plan::new(state, take, what)?;
-            player.play(&take.waveform, plan.range.clone(), plan.loops);
-            How::Range(plan)
+            (player.play(&take.waveform, plan.range.clone(), plan.loops), How::Range(plan))
         };
         state.paused_secs = None;
-        Some(Self { take: id, how })
+        Some(Self { take: id, sound, how })
     }
 
     /// The first samples of a take that is being made.
     pub fn stream(take: TakeId, sample_rate: u32, player: &mut Player) -> Self {
-        player.begin_stream(sample_rate);
-        Self { take, how: How::Stream { offset: 0 } }
+        let sound = player.begin_stream(sample_rate);
+        Self { take, sound, how: How::Stream { offset: 0 } }
     }
 
-    /// Whether samples of `take` go on to the player as they are made.
-    pub fn is_stream_of(&self, take: TakeId) -> bool {
-        self.take == take && matches!(self.how, How::Stream { .. })
+    /// The stream into which samples of `take` go as they are made, if it is one.
+    pub fn stream_of(&self, take: TakeId) -> Option<SoundId> {
+        (self.take == take && matches!(self.how, How::Stream { .. })).then_some(self.sound)
+    }
+
+    /// What became of it.
+    pub fn fate(&self, player: &Player) -> Fate {
+        player.fate(self.sound)
+    }
+
+    /// Silence, if it is still this that is heard.
+    pub fn stop(self, player: &mut Player) {
+        player.stop(self.sound);
     }
 
     /// Whether it goes on until it is stopped.
@@ -125,7 +135,7 @@ impl Playing {
         if take.id != self.take || take.waveform.sample_rate == 0 {
             return None;
         }
-        let position = player.position()?;
+        let position = player.position(self.sound)?;
         let sample = match &self.how {
             How::Stream { offset } => offset + position,
             How::Range(_) => position,
@@ -142,17 +152,18 @@ impl Playing {
             return None;
         }
         let plan = Plan::again(state, take)?;
-        player.play(&take.waveform, plan.range.clone(), plan.loops);
-        Some(Self { take: take.id, how: How::Range(plan) })
+        let sound = player.play(&take.waveform, plan.range.clone(), plan.loops);
+        Some(Self { take: take.id, sound, how: How::Range(plan) })
     }
 
     /// The loop is over: what is heard now plays to the end of its round.
     pub fn unloop(&mut self, take: &Take, player: &mut Player) {
         if let How::Range(plan) = &mut self.how {
-            let from = player.position().unwrap_or(plan.range.start).max(plan.range.start);
+            let from =
+                player.position(self.sound).unwrap_or(plan.range.start).max(plan.range.start);
             plan.range = from.min(plan.range.end)..plan.range.end;
             plan.loops = Loops::Once;
-            player.play(&take.waveform, plan.range.clone(), Loops::Once);
+            self.sound = player.play(&take.waveform, plan.range.clone(), Loops::Once);
         }
     }
 }
@@ -211,6 +222,20 @@ mod tests {
         state.loops = Loops::Forever;
         let again = Plan::again(&state, &state.takes[0]).unwrap();
         assert_eq!(again.loops, Loops::Forever);
+    }
+
+    #[test]
+    fn the_play_cursor_follows_no_sound_but_its_own() {
+        let mut state = state();
+        let (mut player, _n_orders) = Player::without_device();
+        let playing = Playing::start(&mut state, &mut player, What::FromCursor).unwrap();
+        player.hear_latest();
+        assert_eq!(playing.position_secs(&state.takes[0], &player), Some(0.0));
+        // A reply is read aloud.
+        player.begin_stream(22_050);
+        player.hear_latest();
+        assert_eq!(playing.position_secs(&state.takes[0], &player), None);
+        assert_eq!(playing.fate(&player), Fate::Displaced);
     }
 
     #[test]
