@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText,
-    Shadow, Stroke, TextStyle, style::WidgetVisuals, vec2,
+    self, Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, FontTweak, Margin,
+    RichText, Shadow, Stroke, TextStyle, style::WidgetVisuals, vec2,
 };
 
 use crate::settings::{Appearance, ColorMap, Theme};
@@ -26,6 +26,10 @@ pub const RADIUS: u8 = 6;
 const FOCUS_RING: f32 = 1.5;
 /// The semibold face, bound by [`install`] only; reached through [`TextStyle::Heading`].
 const SEMIBOLD: &str = "semibold";
+/// The last face of every family.
+const EMOJI: &str = "Noto Emoji";
+/// Size of an emoji beside the letters; at their size it stands above and below the line.
+const EMOJI_SCALE: f32 = 0.85;
 
 /// A colour with a meaning, for either look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,20 +248,26 @@ pub fn primary_button(text: &str, visuals: &egui::Visuals) -> egui::Button<'stat
     egui::Button::new(text).fill(color(Hue::Accent, visuals))
 }
 
-/// Inter for reading, Hack for figures, egui's own fonts for every sign that these lack.
+/// Inter for reading, Hack for figures, and for what these lack egui's own fonts and Noto Emoji, for
+/// a reply is full of signs that are no letters.
 fn fonts() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
     let regular: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.otf");
     let semibold: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.otf");
+    let emoji: &[u8] = include_bytes!("../../assets/fonts/NotoEmoji-Regular.ttf");
+    let tweak = FontTweak { scale: EMOJI_SCALE, ..FontTweak::default() };
     fonts.font_data.insert("Inter".into(), Arc::new(FontData::from_static(regular)));
     fonts.font_data.insert("Inter SemiBold".into(), Arc::new(FontData::from_static(semibold)));
+    fonts.font_data.insert(EMOJI.into(), Arc::new(FontData::from_static(emoji).tweak(tweak)));
     let proportional = fonts.families.entry(FontFamily::Proportional).or_default();
     proportional.insert(0, "Inter".into());
+    proportional.push(EMOJI.into());
     let mut heading = proportional.clone();
     heading.insert(0, "Inter SemiBold".into());
     fonts.families.insert(FontFamily::Name(SEMIBOLD.into()), heading);
     // What Hack lacks (phonetic signs, arrows) is better taken from Inter than shown as a box.
-    fonts.families.entry(FontFamily::Monospace).or_default().push("Inter".into());
+    let monospace = fonts.families.entry(FontFamily::Monospace).or_default();
+    monospace.extend(["Inter".into(), EMOJI.into()]);
     fonts
 }
 
@@ -367,6 +377,30 @@ mod tests {
         let (a, b) = (luminance(ink), luminance(paper));
         let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
         assert!(contrast >= READABLE, "{what}: {ink:?} on {paper:?} is {contrast:.2} to 1");
+    }
+
+    #[test]
+    fn no_emoji_of_a_reply_is_a_box() {
+        let ctx = egui::Context::default();
+        install(&ctx);
+        // A context has fonts from its first pass on.
+        let mut output = ctx.run_ui(egui::RawInput::default(), |ui| {
+            let emoticons = '\u{1f600}'..='\u{1f64f}';
+            let others = "👍🎉🚀💡🤔🤖🧠🦀🥳🫡🇫🇷✅❌⚠✨❤☀⭐➡";
+            for family in
+                [FontFamily::Proportional, FontFamily::Monospace, FontFamily::Name(SEMIBOLD.into())]
+            {
+                let font = FontId::new(13.0, family);
+                ui.fonts_mut(|fonts| {
+                    let is_box = |sign: &char| !fonts.has_glyph(&font, *sign);
+                    let boxes: String =
+                        emoticons.clone().chain(others.chars()).filter(is_box).collect();
+                    assert_eq!(boxes, "", "shown as boxes in {:?}", font.family);
+                });
+            }
+        });
+        // Nobody paints it.
+        output.textures_delta.clear();
     }
 
     #[test]
