@@ -46,29 +46,31 @@ impl Downloads {
 
     /// Starts fetching a model.
     pub fn fetch(&self, id: &str) -> Job<Progress, Result<PathBuf, Error>> {
-        let (reply, job) = job::channel(self.waker.clone());
-        let (library, id) = (self.library.clone(), id.to_owned());
-        let work = move || {
-            let outcome = library.fetch(&id, &mut |progress| reply.offer(progress));
-            reply.finish(outcome);
-        };
-        // Without a thread the reply is dropped, and the client sees the job as lost.
-        if let Err(error) = thread::Builder::new().name("download".into()).spawn(work) {
-            tracing::error!("no thread for a download: {error}");
-        }
-        job
+        let id = id.to_owned();
+        self.begin("download", move |library, on_progress| library.fetch(&id, on_progress))
     }
 
     /// Starts comparing a model's file with its hash.
     pub fn verify(&self, id: &str) -> Job<Progress, Result<(), Error>> {
+        let id = id.to_owned();
+        self.begin("verify", move |library, on_progress| library.verify(&id, on_progress))
+    }
+
+    /// Does work that tells its progress, on a thread of that name.
+    fn begin<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Library, OnProgress<'_>) -> T + Send + 'static,
+    ) -> Job<Progress, T> {
         let (reply, job) = job::channel(self.waker.clone());
-        let (library, id) = (self.library.clone(), id.to_owned());
+        let library = self.library.clone();
         let work = move || {
-            let outcome = library.verify(&id, &mut |progress| reply.offer(progress));
+            let outcome = work(&library, &mut |progress| reply.offer(progress));
             reply.finish(outcome);
         };
-        if let Err(error) = thread::Builder::new().name("verify".into()).spawn(work) {
-            tracing::error!("no thread to verify a model: {error}");
+        // Without a thread the reply is dropped, and the client sees the job as lost.
+        if let Err(error) = thread::Builder::new().name(name.into()).spawn(work) {
+            tracing::error!("no {name} thread: {error}");
         }
         job
     }

@@ -60,17 +60,16 @@ impl Host {
         }
     }
 
-    fn frame(&mut self, ui: &mut egui::Ui) {
+    /// The page, and what the window lends it.
+    fn borrow(&mut self) -> (&mut ChatPage, Context<'_>) {
         let Self { page, engine, models, downloads, player, settings, actions, .. } = self;
-        let mut ctx = Context {
-            engine,
-            status: engine.status(),
-            models,
-            downloads,
-            player,
-            settings,
-            actions,
-        };
+        let status = engine.status();
+        let ctx = Context { engine, status, models, downloads, player, settings, actions };
+        (page, ctx)
+    }
+
+    fn frame(&mut self, ui: &mut egui::Ui) {
+        let (page, mut ctx) = self.borrow();
         page.logic(&mut ctx);
         // The window looks for shortcuts before the page sees the keys.
         for command in page.commands() {
@@ -90,16 +89,7 @@ impl Host {
     }
 
     fn run(&mut self, command: &'static str) {
-        let Self { page, engine, models, downloads, player, settings, actions, .. } = self;
-        let mut ctx = Context {
-            engine,
-            status: engine.status(),
-            models,
-            downloads,
-            player,
-            settings,
-            actions,
-        };
+        let (page, mut ctx) = self.borrow();
         page.run(command, &mut ctx);
     }
 
