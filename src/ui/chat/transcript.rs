@@ -92,6 +92,8 @@ pub fn transcript_ui(
                         && (y + height < sight.min || y > sight.max)
                     {
                         ui.add_space(*height);
+                        // What follows keeps its identity, whatever is skipped before it.
+                        ui.skip_ahead_auto_ids(1);
                         continue;
                     }
                     let message = transcript.messages.entry(node).or_default();

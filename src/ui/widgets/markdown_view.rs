@@ -1,4 +1,5 @@
-//! Draws light markdown; what a block looks like is worked out once, not in each frame.
+//! Draws light markdown; what a block looks like is worked out once, not in each frame, and a block
+//! out of sight is not drawn at all: a reply may be much longer than the window is high.
 
 use std::{ops::Range, sync::Arc};
 
@@ -16,12 +17,17 @@ const HEADING_SCALES: [f32; 3] = [1.35, 1.2, 1.08];
 /// Room for a bullet or number beside its entry, in widths of a space.
 const MARKER_WIDTH: f32 = 20.0;
 
+/// Blocks this far out of sight are drawn, too, so that scrolling never shows a gap.
+const MARGIN: f32 = 200.0;
+
 /// A text and what it looks like.
 #[derive(Debug, Default)]
 pub struct MarkdownView {
     document: Document,
     drawn: Vec<Drawn>,
     look: Option<Look>,
+    /// The width that the heights of blocks are true of, in points.
+    width: f32,
 }
 
 /// What the jobs depend on beside the text.
@@ -38,6 +44,8 @@ struct Drawn {
     job: LayoutJob,
     /// Characters that lead somewhere.
     links: Vec<(Range<usize>, String)>,
+    /// With the gap below it, in points; known once it was drawn.
+    height: Option<f32>,
 }
 
 impl MarkdownView {
@@ -59,11 +67,29 @@ impl MarkdownView {
         for block in &self.document.blocks()[self.drawn.len()..] {
             self.drawn.push(draw(block, &look, ui.visuals()));
         }
-        let gap = theme::TIGHT;
-        for (index, (block, drawn)) in self.document.blocks().iter().zip(&self.drawn).enumerate() {
+        // A block's height depends on the width, but on nothing else that `Look` has not told.
+        let width = ui.available_width();
+        if self.width != width {
+            self.width = width;
+            self.drawn.iter_mut().for_each(|drawn| drawn.height = None);
+        }
+        let sight = ui.clip_rect().y_range().expand(MARGIN);
+        for (index, (block, drawn)) in
+            self.document.blocks().iter().zip(&mut self.drawn).enumerate()
+        {
+            let top = ui.cursor().top();
+            if let Some(height) = drawn.height
+                && (top + height < sight.min || top > sight.max)
+            {
+                ui.add_space(height);
+                // What follows keeps its identity, whatever is skipped before it.
+                ui.skip_ahead_auto_ids(1);
+                continue;
+            }
             ui.push_id(index, |ui| block_ui(ui, block, drawn));
             let is_list = matches!(block.kind, Kind::Item { .. });
-            ui.add_space(if is_list { 0.0 } else { gap });
+            ui.add_space(if is_list { 0.0 } else { theme::TIGHT });
+            drawn.height = Some(ui.cursor().top() - top);
         }
     }
 }
@@ -164,7 +190,7 @@ fn draw(block: &Block, look: &Look, visuals: &egui::Visuals) -> Drawn {
         }
         n_chars += len;
     }
-    Drawn { job, links }
+    Drawn { job, links, height: None }
 }
 
 fn format(
@@ -194,4 +220,66 @@ fn format(
         format.strikethrough = Stroke::new(1.0, format.color);
     }
     format
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::{Context, RawInput, Rect, ScrollArea, pos2, vec2};
+
+    /// A window that is never painted, 600 by 400 points.
+    struct Window {
+        ctx: Context,
+        view: MarkdownView,
+    }
+
+    impl Window {
+        fn open() -> Self {
+            let ctx = Context::default();
+            theme::install(&ctx);
+            Self { ctx, view: MarkdownView::default() }
+        }
+
+        /// Draws `text`, scrolled this far down; returns how high all of it is.
+        fn draw(&mut self, text: &str, offset: f32) -> f32 {
+            let screen = Rect::from_min_size(pos2(0.0, 0.0), vec2(600.0, 400.0));
+            let input = RawInput { screen_rect: Some(screen), ..RawInput::default() };
+            let mut height = 0.0;
+            let mut output = self.ctx.run_ui(input, |ui| {
+                let area = ScrollArea::vertical().vertical_scroll_offset(offset);
+                height = area.show(ui, |ui| self.view.ui(ui, text)).content_size.y;
+            });
+            output.textures_delta.clear();
+            height
+        }
+    }
+
+    /// Texts that are laid out while the start of a long reply is on show.
+    fn n_laid_out(n_paragraphs: usize) -> usize {
+        let paragraphs: Vec<_> = (0..n_paragraphs).map(|n| format!("Paragraph **{n}**.")).collect();
+        let text = paragraphs.join("\n\n");
+        let mut window = Window::open();
+        for _ in 0..4 {
+            window.draw(&text, 0.0);
+        }
+        window.ctx.fonts_mut(|fonts| fonts.num_galleys_in_cache())
+    }
+
+    #[test]
+    fn a_reply_ten_times_as_long_costs_no_more_to_draw() {
+        let (short, long) = (n_laid_out(100), n_laid_out(1000));
+        assert!(short > 10, "nothing is on show");
+        assert!(long <= short, "{long} texts are laid out, {short} for the short one");
+    }
+
+    #[test]
+    fn what_is_skipped_keeps_its_room() {
+        let parts: Vec<_> = (0..200).map(|n| format!("- item {n}\n\n# Part {n}")).collect();
+        let text = parts.join("\n\n");
+        let mut window = Window::open();
+        let all = window.draw(&text, 0.0);
+        for offset in [0.0, 1000.0, 5000.0] {
+            assert_eq!(window.draw(&text, offset), all, "scrolled to {offset}");
+        }
+    }
 }
