@@ -1,19 +1,21 @@
-//! The page: drains the engine and the files' threads, draws, and carries out what was pressed.
+//! The page: draws, and carries out what was pressed.
+
+mod files;
+mod sound;
 
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use eframe::egui::{
-    self, Align2, Button, CentralPanel, Frame, Id, LayerId, Margin, Order, Panel, TextStyle, Ui,
-};
+use eframe::egui::{self, Button, CentralPanel, Frame, Margin, Panel, Ui};
 
+use self::files::sound_folder;
 use super::{
     commands::{self, commands, toggle_lane},
     composer::{blocked, composer_ui, has_voice},
-    export::{ExportDialog, Pressed, Progress as ExportProgress},
-    files::{Content, FileEvent, Files, Written},
+    export::ExportDialog,
+    files::{Content, Files},
     lanes::{Lane, LaneLayout},
     playback::{Playing, What},
     stage::{Stage, recall_lanes, remember_lanes},
@@ -23,21 +25,11 @@ use super::{
     transport::transport_ui,
 };
 use crate::{
-    audio::{Fate, Loops},
-    domain::{ModelInfo, ProsodyControls, SpeechRecord, Stage as Work, VocoderChoice},
-    engine::{EngineJob, SpeakEvent, SpeakRequest, Speech},
-    job::Update,
-    library::catalog,
+    domain::{ProsodyControls, Stage as Work},
+    engine::{EngineJob, SpeakEvent, Speech},
     settings::Settings,
-    ui::{
-        Action, Activity, Context, Page, PageCommand, Toast,
-        theme::{self, Hue},
-        widgets::empty_state_ui,
-    },
+    ui::{Action, Activity, Context, Page, PageCommand, Toast, theme, widgets::empty_state_ui},
 };
-
-/// How long one frame may listen to the engine.
-const DRAIN_BUDGET: Duration = Duration::from_millis(10);
 
 /// Time between two frames while the play cursor moves.
 const PLAY_FRAME: Duration = Duration::from_millis(16);
@@ -98,255 +90,6 @@ impl SpeakPage {
     fn repaint(&self) {
         if let Some(egui) = &self.egui {
             egui.request_repaint();
-        }
-    }
-
-    /// Asks the engine for the text as it stands; a take under way is stopped and kept.
-    fn speak(&mut self, ctx: &mut Context<'_>) {
-        if let Some(why) = blocked(&self.state.text, &self.state.options, ctx.models) {
-            ctx.actions.push(Action::Toast(Toast::error(format!("Nothing was spoken.\n{why}."))));
-            return;
-        }
-        self.stop(ctx);
-        let request = self.state.request();
-        let record = record(&request, ctx);
-        self.job = Some(ctx.engine.speak(request.clone()));
-        self.autoplay = true;
-        self.state.begin(request, record, Instant::now());
-    }
-
-    /// Stops speaking and playing; what was made is kept.
-    fn stop(&mut self, ctx: &mut Context<'_>) {
-        if let Some(job) = self.job.take() {
-            // What has arrived already is made: keep it.
-            while let Some(Update::Event(event)) = job.poll() {
-                self.state.apply(event, Instant::now());
-            }
-            self.state.stop_speaking();
-        }
-        self.stop_playing(ctx);
-    }
-
-    fn stop_playing(&mut self, ctx: &mut Context<'_>) {
-        self.autoplay = false;
-        if let Some(playing) = self.playing.take() {
-            playing.stop(ctx.player);
-        }
-    }
-
-    /// Takes in what the engine has sent, for as long as a frame may.
-    fn drain(&mut self, ctx: &mut Context<'_>) {
-        let Some(job) = self.job.take() else { return };
-        let begun = Instant::now();
-        loop {
-            match job.poll() {
-                None => break,
-                Some(Update::Event(event)) => self.take_in(event, ctx),
-                Some(Update::Done(outcome)) => {
-                    self.end(ctx);
-                    let toast = self.state.finish(outcome);
-                    ctx.actions.extend(toast.map(Action::Toast));
-                    return;
-                }
-                Some(Update::Lost) => {
-                    self.end(ctx);
-                    let toast = self.state.lose();
-                    ctx.actions.extend(toast.map(Action::Toast));
-                    return;
-                }
-            }
-            if begun.elapsed() > DRAIN_BUDGET {
-                self.repaint();
-                break;
-            }
-        }
-        self.job = Some(job);
-    }
-
-    fn take_in(&mut self, event: SpeakEvent, ctx: &mut Context<'_>) {
-        if let (SpeakEvent::Samples { sample_rate, samples }, Some(speaking)) =
-            (&event, &self.state.speaking)
-        {
-            let take = speaking.take;
-            if std::mem::take(&mut self.autoplay) {
-                self.playing = Some(Playing::stream(take, *sample_rate, ctx.player));
-            }
-            let stream = self.playing.as_ref().and_then(|playing| playing.stream_of(take));
-            if let Some(stream) = stream {
-                ctx.player.push(stream, samples);
-            }
-        }
-        self.state.apply(event, Instant::now());
-    }
-
-    /// No more samples will come.
-    fn end(&mut self, ctx: &mut Context<'_>) {
-        self.autoplay = false;
-        let take = self.state.speaking.as_ref().map(|speaking| speaking.take);
-        let playing = take.zip(self.playing.as_ref());
-        if let Some(stream) = playing.and_then(|(take, playing)| playing.stream_of(take)) {
-            ctx.player.end_stream(stream);
-        }
-    }
-
-    /// Follows the player: another round of a loop, the end, another's sound in the place of this,
-    /// the page that turns with the cursor.
-    fn follow(&mut self, ctx: &mut Context<'_>) {
-        let Some(playing) = &self.playing else { return };
-        match playing.fate(ctx.player) {
-            Fate::Playing => (),
-            Fate::Over => return self.playing = playing.next(&self.state, ctx.player),
-            Fate::Displaced => return self.playing = None,
-        }
-        if let Some(secs) = self.playhead_secs(ctx)
-            && !self.state.view.fitted
-        {
-            let limits = self.state.limits();
-            self.state.view.time = self.state.view.time.following(secs, limits);
-        }
-    }
-
-    /// Where the play cursor is in the selected take.
-    fn playhead_secs(&self, ctx: &Context<'_>) -> Option<f64> {
-        let take = self.state.selected_take()?;
-        self.playing.as_ref()?.position_secs(take, ctx.player)
-    }
-
-    fn play(&mut self, what: What, ctx: &mut Context<'_>) {
-        if matches!(what, What::Seek(_)) && self.playing.is_none() {
-            return;
-        }
-        self.autoplay = false;
-        self.playing = Playing::start(&mut self.state, ctx.player, what);
-    }
-
-    fn play_or_pause(&mut self, ctx: &mut Context<'_>) {
-        if self.playing.is_some() {
-            self.state.paused_secs = self.playhead_secs(ctx);
-            self.stop_playing(ctx);
-        } else {
-            self.play(What::FromCursor, ctx);
-        }
-    }
-
-    fn toggle_loop(&mut self, ctx: &mut Context<'_>) {
-        self.state.loops = match self.state.loops {
-            Loops::Once => Loops::Forever,
-            Loops::Forever => Loops::Once,
-        };
-        if self.state.loops == Loops::Once
-            && let Some(playing) = self.playing.as_mut().filter(|playing| playing.is_endless())
-            && let Some(take) = self.state.takes.iter().find(|take| take.id == playing.take)
-        {
-            playing.unloop(take, ctx.player);
-        }
-    }
-
-    fn go_to(&mut self, secs: f64, ctx: &mut Context<'_>) {
-        self.state.cursor_secs = secs;
-        self.state.paused_secs = None;
-        self.play(What::Seek(secs), ctx);
-        let limits = self.state.limits();
-        self.state.view.time = self.state.view.time.following(secs, limits);
-    }
-
-    fn drain_files(&mut self, ctx: &mut Context<'_>) {
-        while let Some(event) = self.files.poll() {
-            match event {
-                FileEvent::Read { path, outcome: Ok(restored) } => {
-                    let name = path.file_stem().map_or_else(
-                        || "Dropped sound".to_owned(),
-                        |stem| stem.to_string_lossy().into_owned(),
-                    );
-                    if restored.record.is_none() {
-                        ctx.actions.push(Action::Toast(Toast::info(format!(
-                            "{name} was not written by Formant: it has a sound, but no text or options to restore."
-                        ))));
-                    }
-                    self.stop_playing(ctx);
-                    self.state.restore(name, *restored);
-                    ctx.settings.speak.clone_from(&self.state.options);
-                }
-                FileEvent::Read { outcome: Err(why), .. } => {
-                    ctx.actions.push(Action::Toast(Toast::error(format!(
-                        "The dropped file was not opened.\n{why}\nDrop a WAV file."
-                    ))));
-                }
-                FileEvent::Chosen(chosen) => {
-                    if let Some(dialog) = &mut self.export {
-                        if let Some(path) = chosen {
-                            dialog.path = path.display().to_string();
-                        }
-                        dialog.progress = ExportProgress::Asking;
-                    }
-                }
-                FileEvent::Written(written) => self.hear_of_export(written, ctx),
-            }
-        }
-    }
-
-    fn hear_of_export(&mut self, written: Written, ctx: &mut Context<'_>) {
-        match written {
-            Written::Done(path) => {
-                if let Some(folder) = path.parent() {
-                    folder.clone_into(&mut self.folder);
-                }
-                self.export = None;
-                let text = format!("Exported {}", path.display());
-                ctx.actions.push(Action::Toast(Toast::info(text)));
-            }
-            Written::Exists(path) => {
-                if let Some(dialog) = &mut self.export {
-                    dialog.progress = ExportProgress::Exists(path);
-                }
-            }
-            Written::Failed(why) => {
-                if let Some(dialog) = &mut self.export {
-                    dialog.progress = ExportProgress::Asking;
-                }
-                ctx.actions.push(Action::Toast(Toast::error(why)));
-            }
-        }
-    }
-
-    fn open_export(&mut self, content: impl FnOnce(&Take) -> Content) {
-        if let Some(take) = self.state.selected_take() {
-            self.export = Some(ExportDialog::new(content(take), take, &self.folder));
-        }
-    }
-
-    fn export_ui(&mut self, ui: &Ui) {
-        let Some(dialog) = &mut self.export else { return };
-        match dialog.ui(ui.ctx()) {
-            Pressed::Nothing => (),
-            Pressed::Browse => {
-                dialog.progress = ExportProgress::Browsing;
-                self.files.browse(ui.ctx(), &dialog.target());
-            }
-            Pressed::Export(overwrite) => {
-                let (path, content) = (dialog.target(), dialog.content.clone());
-                dialog.progress = ExportProgress::Writing;
-                self.files.write(ui.ctx(), path, content, overwrite);
-            }
-            Pressed::Cancel => self.export = None,
-        }
-    }
-
-    /// Reads what is dropped on the window while this page is shown, and says before that it may be.
-    fn drops(&self, ui: &Ui) {
-        if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-            let words = "Drop a WAV that Formant wrote to get its take back";
-            let layer = LayerId::new(Order::Foreground, Id::unique("speak-drop"));
-            let painter = ui.ctx().layer_painter(layer);
-            let area = ui.max_rect();
-            let shade = theme::color(Hue::Page, ui.visuals()).gamma_multiply(0.85);
-            painter.rect_filled(area, 0.0, shade);
-            let font = TextStyle::Heading.resolve(ui.style());
-            let ink = theme::color(Hue::Text, ui.visuals());
-            painter.text(area.center(), Align2::CENTER_CENTER, words, font, ink);
-        }
-        for file in ui.input(|input| input.raw.dropped_files.clone()) {
-            self.files.read(ui.ctx(), file.path().to_owned());
         }
     }
 
@@ -568,35 +311,4 @@ fn empty_ui(ui: &mut Ui, state: &SpeakState, ctx: &mut Context<'_>, requests: &m
             }
         });
     }
-}
-
-/// What is known of a take's making before the engine tells: for one that is stopped half-way.
-fn record(request: &SpeakRequest, ctx: &Context<'_>) -> SpeechRecord {
-    let sha256 = |id: &str| {
-        let model = ctx.models.iter().find(|model: &&ModelInfo| model.id == id);
-        model.map_or_else(String::new, |model| model.sha256.clone())
-    };
-    SpeechRecord {
-        text: request.text.clone(),
-        voice: request.voice.clone(),
-        voice_sha256: sha256(&request.voice),
-        vocoder: request.vocoder,
-        vocoder_sha256: match request.vocoder {
-            VocoderChoice::HifiGan => sha256(catalog::VOCODER),
-            VocoderChoice::GriffinLim => String::new(),
-        },
-        controls: request.controls,
-        seed: request.seed,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: ctx.status.device.clone(),
-    }
-}
-
-/// Where exports go at first: the user's folder for sound, else for everything.
-fn sound_folder() -> PathBuf {
-    let folders = directories::UserDirs::new();
-    let folder = folders.as_ref().map(|folders| {
-        folders.audio_dir().or(folders.document_dir()).unwrap_or(folders.home_dir()).to_owned()
-    });
-    folder.unwrap_or_default()
 }

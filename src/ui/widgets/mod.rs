@@ -6,6 +6,7 @@ mod copy;
 mod empty_state;
 pub mod latency_plot;
 pub mod markdown;
+mod markdown_inline;
 pub mod markdown_view;
 pub mod mel_view;
 pub mod mel_view_scale;
