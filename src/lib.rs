@@ -6,6 +6,8 @@
 
 pub mod domain;
 pub mod job;
+
+pub mod files;
 pub mod settings;
 
 pub mod dsp;

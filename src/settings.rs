@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ProsodyControls, Sampling, Speculative, VocoderChoice};
+use crate::{
+    domain::{ProsodyControls, Sampling, Speculative, VocoderChoice},
+    files,
+};
 
 /// Every choice, with its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -160,30 +163,16 @@ impl Settings {
             line: 1,
             path: path.to_owned(),
         })?;
-        write_atomically(path, text.as_bytes())
+        files::write_atomically(path, text.as_bytes())
             .map_err(|source| Error::File { source, path: path.to_owned() })
     }
-}
-
-/// Writes a file beside its place and renames it, making the folder if need be.
-///
-/// # Errors
-/// Whatever the system says.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, path)
 }
 
 /// Why settings could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file itself.
-    #[error("cannot use the settings file ({source}): {}", path.display())]
+    #[error("cannot use the settings file ({source}){}: {}", files::advice(source), path.display())]
     File {
         /// What the system says.
         source: io::Error,

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::domain::{SpeechRecord, Waveform};
+use crate::{
+    domain::{SpeechRecord, Waveform},
+    files,
+};
 
 /// Why a WAV could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,14 +50,8 @@ pub fn write_wav(
 ) -> Result<(), WavError> {
     let bytes = wav_bytes(waveform, record)
         .map_err(|source| WavError::Format { source, path: path.to_owned() })?;
-    crate::settings::write_atomically(path, &bytes).map_err(|source| WavError::File {
-        advice: match source.kind() {
-            std::io::ErrorKind::StorageFull => "; the disk is full, make room and try again",
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                "; choose a folder you may write to"
-            }
-            _ => "",
-        },
+    files::write_atomically(path, &bytes).map_err(|source| WavError::File {
+        advice: files::advice(&source),
         action: "write",
         source,
         path: path.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::{io::Read, path::Path, sync::Arc};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
     domain::MelSpectrogram,
     dsp,
     engine::{SpeakEvent, SpeakRequest, Speech, SpokenSentence},
-    settings,
+    files,
 };
 
 pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
@@ -114,8 +114,10 @@ fn write_png(path: &Path, sentences: &[Arc<SpokenSentence>]) -> Result<()> {
     }
     let picture = dsp::mel_picture(&mel, dsp::ColorMap::Magma);
     let png = picture.png().context("the mel cannot be made a picture")?;
-    settings::write_atomically(path, &png)
-        .with_context(|| format!("cannot write the picture: {}", path.display()))
+    files::write_atomically(path, &png).map_err(|error| {
+        let advice = files::advice(&error);
+        anyhow!("cannot write the picture ({error}){advice}: {}", path.display())
+    })
 }
 
 fn print_event(event: &SpeakEvent) -> std::io::Result<()> {

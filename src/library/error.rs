@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{domain::ModelKind, job::Cancelled};
+use crate::{domain::ModelKind, files, job::Cancelled};
 
 /// Why a model cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ pub enum Error {
         expected: String,
     },
     /// A file could not be read or written.
-    #[error("cannot {action} ({source}){}: {}", advice(source), path.display())]
+    #[error("cannot {action} ({source}){}: {}", files::advice(source), path.display())]
     File {
         /// Read, write, make.
         action: &'static str,
@@ -98,18 +98,5 @@ impl Error {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, source, path }
-    }
-}
-
-/// What helps against the commonest causes.
-fn advice(source: &std::io::Error) -> &'static str {
-    match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            "; the disk is full, make room and try again"
-        }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a folder you may write to with FORMANT_DATA"
-        }
-        _ => "",
     }
 }

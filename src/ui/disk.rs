@@ -12,10 +12,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use crate::{
-    job::Waker,
-    settings::{Settings, write_atomically},
-};
+use crate::{files, job::Waker, settings::Settings};
 
 /// Tasks and outcomes that may stand in line; more wait in the window.
 const LINE: usize = 32;
@@ -170,9 +167,12 @@ impl Task {
 }
 
 fn write(content: FileContent) -> Outcome {
-    match write_atomically(&content.path, &content.bytes) {
+    match files::write_atomically(&content.path, &content.bytes) {
         Ok(()) => Outcome::Written(content.path),
-        Err(error) => Outcome::NotWritten(content, error.to_string()),
+        Err(error) => {
+            let why = format!("{error}{}", files::advice(&error));
+            Outcome::NotWritten(content, why)
+        }
     }
 }
 

@@ -6,16 +6,17 @@ use std::{collections::BTreeSet, fs, path::Path};
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("job", &[]),
-    ("settings", &["domain"]),
+    ("files", &[]),
+    ("settings", &["domain", "files"]),
     ("dsp", &["domain"]),
     ("nn", &["domain"]),
     ("lm", &["domain", "job", "nn"]),
     ("tts", &["domain", "job", "dsp", "nn"]),
-    ("library", &["domain", "job"]),
-    ("audio", &["domain", "job", "settings"]),
+    ("library", &["domain", "files", "job"]),
+    ("audio", &["domain", "files", "job"]),
     ("engine", &["domain", "job", "dsp", "nn", "lm", "tts", "library"]),
-    ("cli", &["domain", "settings", "dsp", "library", "audio", "engine"]),
-    ("ui", &["domain", "job", "settings", "dsp", "library", "audio", "engine"]),
+    ("cli", &["domain", "files", "settings", "dsp", "library", "audio", "engine"]),
+    ("ui", &["domain", "files", "job", "settings", "dsp", "library", "audio", "engine"]),
 ];
 
 #[test]

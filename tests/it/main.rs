@@ -5,6 +5,7 @@
 mod architecture;
 mod cli;
 mod engine;
+mod full_disk;
 mod golden;
 mod lm;
 #[cfg(feature = "audio")]

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     domain::Progress,
     engine::{ChatEvent, ChatRequest, ChatSummary, EngineJob},
+    files,
     job::Update,
     settings::Settings,
     ui::{Action, Activity, Context, Page, PageCommand},
@@ -272,7 +273,8 @@ impl Drop for ChatPage {
     /// Writes what is not on disk yet: the window does not write for pages that are gone.
     fn drop(&mut self) {
         for (path, bytes) in self.state.take_unsaved() {
-            if let Err(error) = storage::write_last(&path, &bytes) {
+            // The writer may still be at work on an older version of it, under its own suffix.
+            if let Err(error) = files::write_by_way_of(&path, "last", &bytes) {
                 tracing::error!("a conversation is not saved ({error}): {}", path.display());
             }
         }

@@ -157,20 +157,6 @@ pub fn from_json(id: ConversationId, bytes: &[u8]) -> Result<Conversation, Error
     })
 }
 
-/// Writes a file while the window closes, when its own writer may still be at work on an older
-/// version of it: by way of another name than that one uses, so that either version ends up whole.
-///
-/// # Errors
-/// Whatever the system says.
-pub fn write_last(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let beside = path.with_extension("last");
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, path)
-}
-
 /// Reads every conversation of a folder; one that is not there holds none.
 pub fn read_folder(folder: &Path) -> Found {
     let mut found = Found::default();

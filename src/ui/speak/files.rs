@@ -17,7 +17,8 @@ use crate::{
     domain::{Alignment, MelConfig, MelSpectrogram, PhonemeSequence, SpeechRecord, Waveform},
     dsp,
     engine::SpokenSentence,
-    settings::{ColorMap, write_atomically},
+    files::{advice, write_atomically},
+    settings::ColorMap,
     ui::widgets::mel_view_scale::map_of,
 };
 
@@ -147,12 +148,12 @@ pub fn write(path: &Path, content: &Content, overwrite: Overwrite) -> Written {
     if overwrite == Overwrite::Never && path.exists() {
         return Written::Exists(path.to_owned());
     }
-    let advice = "choose another folder or make room, and export again";
     match content.bytes() {
         Ok(bytes) => match write_atomically(path, &bytes) {
             Ok(()) => Written::Done(path.to_owned()),
             Err(error) => Written::Failed(format!(
-                "The file could not be written.\n{error}: {}\nThe take is kept; {advice}.",
+                "The file could not be written.\n{error}{}: {}\nThe take is kept.",
+                advice(&error),
                 path.display()
             )),
         },
