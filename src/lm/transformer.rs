@@ -8,11 +8,13 @@
 //! Every row is computed as if it were alone (see [`kernels`](crate::nn::kernels)), so logits do not
 //! depend on how a prompt is cut into chunks, on drafted neighbours or on other sequences.
 
+use std::sync::Arc;
+
 use super::{Error, ModelProblem, config::Config, gguf::Gguf, kv_cache::KvCache};
 use crate::{
     job::Cancelled,
     nn::kernels::{
-        Activations, AttentionScratch, Instructions, Matrix, Sight, add, attend, rms_norm,
+        Activations, AttentionScratch, Instructions, Matrix, Pool, Sight, add, attend, rms_norm,
         rotate_pairs, silu_mul,
     },
 };
@@ -56,6 +58,8 @@ pub struct Span<'a> {
 /// Buffers that passes use again and again.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// Whose threads share the work.
+    pool: Arc<Pool>,
     activations: Activations,
     attention: AttentionScratch,
     x: Vec<f32>,
@@ -68,6 +72,23 @@ pub struct Scratch {
     angles: Vec<(f32, f32)>,
     sights: Vec<Sight<'static>>,
     logits: Vec<f32>,
+}
+
+impl Scratch {
+    /// Lets passes share their work among other threads.
+    pub fn set_pool(&mut self, pool: Arc<Pool>) {
+        self.pool = pool;
+    }
+
+    /// Bytes set aside.
+    pub fn n_bytes(&self) -> u64 {
+        let Self { x, normed, q, k, v, gate, up, logits, .. } = self;
+        let n_values: usize =
+            [x, normed, q, k, v, gate, up, logits].iter().map(|buffer| buffer.capacity()).sum();
+        (n_values * size_of::<f32>() + self.angles.capacity() * size_of::<(f32, f32)>()) as u64
+            + self.activations.n_bytes()
+            + self.attention.n_bytes()
+    }
 }
 
 impl Transformer {
@@ -108,6 +129,11 @@ impl Transformer {
     /// Its sizes.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The instruction set that its kernels run on.
+    pub fn instructions(&self) -> Instructions {
+        self.instructions
     }
 
     /// Bytes of all weights in memory.
@@ -178,11 +204,14 @@ impl Transformer {
         scratch: &mut Scratch,
     ) {
         let Config { head_dim, rope_frequencies, .. } = &self.config;
-        let Scratch { activations, attention, x, normed, q, k, v, angles, sights, .. } = scratch;
+        let Scratch { pool, activations, attention, x, normed, q, k, v, angles, sights, .. } =
+            scratch;
         self.norm_rows(&layer.attn_norm, x, normed, activations);
-        self.multiply(&layer.q, activations, q);
-        self.multiply(&layer.k, activations, k);
-        self.multiply(&layer.v, activations, v);
+        self.multiply(
+            pool,
+            activations,
+            [(&layer.q, &mut *q), (&layer.k, &mut *k), (&layer.v, &mut *v)],
+        );
         let (n_query, n_kv) = (layer.q.n_out(), layer.k.n_out());
         for (heads, n_out) in [(&mut *q, n_query), (&mut *k, n_kv)] {
             let angles = angles.chunks_exact(rope_frequencies.len());
@@ -206,6 +235,7 @@ impl Transformer {
             first_row = rows.end;
             let of_rows = rows.start * n_query..rows.end * n_query;
             attend(
+                pool,
                 self.instructions,
                 &q[of_rows.clone()],
                 span.cache.layer(layer_idx),
@@ -215,24 +245,23 @@ impl Transformer {
             );
         }
         activations.assign(self.instructions, normed, n_query);
-        self.multiply(&layer.o, activations, q);
+        self.multiply(pool, activations, [(&layer.o, &mut *q)]);
         add(x, q);
     }
 
     fn feed_forward(&self, layer: &Layer, scratch: &mut Scratch) {
-        let Scratch { activations, x, normed, gate, up, .. } = scratch;
+        let Scratch { pool, activations, x, normed, gate, up, .. } = scratch;
         self.norm_rows(&layer.ffn_norm, x, normed, activations);
-        self.multiply(&layer.gate, activations, gate);
-        self.multiply(&layer.up, activations, up);
+        self.multiply(pool, activations, [(&layer.gate, &mut *gate), (&layer.up, &mut *up)]);
         silu_mul(self.instructions, gate, up);
         activations.assign(self.instructions, gate, layer.gate.n_out());
-        self.multiply(&layer.down, activations, normed);
+        self.multiply(pool, activations, [(&layer.down, &mut *normed)]);
         add(x, normed);
     }
 
     fn logits<'s>(&self, spans: &[Span<'_>], scratch: &'s mut Scratch) -> &'s [f32] {
         let n_embd = self.config.n_embd;
-        let Scratch { activations, x, normed, q: wanted, logits, .. } = scratch;
+        let Scratch { pool, activations, x, normed, q: wanted, logits, .. } = scratch;
         wanted.clear();
         let mut rows = x.chunks_exact(n_embd);
         for span in spans {
@@ -246,7 +275,8 @@ impl Transformer {
             return &[];
         }
         self.norm_rows(&self.norm, wanted, normed, activations);
-        self.multiply(self.head.as_ref().unwrap_or(&self.embedding), activations, logits);
+        let head = self.head.as_ref().unwrap_or(&self.embedding);
+        self.multiply(pool, activations, [(head, &mut *logits)]);
         logits
     }
 
@@ -262,9 +292,17 @@ impl Transformer {
         activations.assign(self.instructions, normed, weight.len());
     }
 
-    fn multiply(&self, matrix: &Matrix, activations: &Activations, out: &mut Vec<f32>) {
-        out.resize(activations.n_rows() * matrix.n_out(), 0.0);
-        matrix.multiply(self.instructions, activations, out);
+    fn multiply<const N: usize>(
+        &self,
+        pool: &Pool,
+        activations: &Activations,
+        products: [(&Matrix, &mut Vec<f32>); N],
+    ) {
+        let products = products.map(|(matrix, out)| {
+            out.resize(activations.n_rows() * matrix.n_out(), 0.0);
+            (matrix, &mut out[..])
+        });
+        Matrix::multiply(pool, self.instructions, activations, products);
     }
 }
 
@@ -354,6 +392,19 @@ mod tests {
         let (of_a, of_b) = together.split_at(13 * N_VOCAB);
         assert_eq!(of_a, in_chunks(model, &a, 13));
         assert_eq!(of_b, &in_chunks(model, &b, 21)[19 * N_VOCAB..]);
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let model = tiny::model(2);
+        let model = model.transformer();
+        let tokens = tokens(90, 1);
+        let mut scratch = Scratch::default();
+        scratch.set_pool(Arc::new(Pool::new(std::num::NonZeroUsize::new(3).unwrap()).unwrap()));
+        let mut cache = KvCache::new(model.config());
+        let span = Span { tokens: &tokens, cache: &mut cache, n_logits: 90 };
+        let shared = model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+        assert_eq!(shared, in_chunks(model, &tokens, 90));
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl Activations {
         self.values.len().checked_div(self.n_in).unwrap_or(0)
     }
 
+    /// Bytes set aside.
+    pub fn n_bytes(&self) -> u64 {
+        let values = self.values.capacity() * size_of::<f32>();
+        (values + self.blocks.capacity() * size_of::<ActivationBlock>()) as u64
+    }
+
     /// The rows as they were given.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.n_in.max(1))

@@ -9,7 +9,11 @@
 
 use half::f16;
 
-use super::{Instructions, portable};
+use super::{
+    Instructions,
+    pool::{ColumnBlock, Columns, Pool},
+    portable,
+};
 
 /// Positions whose keys lie interleaved: one vector register of scores.
 pub const POSITIONS_PER_BLOCK: usize = 8;
@@ -24,6 +28,9 @@ const QUERIES_PER_BUNDLE: usize = 24;
 /// Positions whose keys or values of one head stay in the first-level cache while all queries of a
 /// bundle meet them.
 const POSITIONS_PER_STRETCH: usize = 96;
+
+/// How much a thread does at a time at least.
+const MULTIPLICATIONS_PER_CHUNK: usize = 100_000;
 
 /// Keys and values of one layer.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +74,12 @@ impl Sight<'_> {
 /// Buffers that [`attend`] uses again and again.
 #[derive(Debug, Default)]
 pub struct AttentionScratch {
+    of_threads: Vec<ThreadScratch>,
+}
+
+/// What one thread uses.
+#[derive(Debug, Default)]
+struct ThreadScratch {
     /// Scaled queries; those of a tile lie interleaved.
     queries: Vec<f32>,
     /// `(n_queries, n_positions)`, positions padded to whole blocks.
@@ -77,7 +90,18 @@ pub struct AttentionScratch {
     sums: Vec<f32>,
 }
 
-/// What each row sees of the cache.
+impl AttentionScratch {
+    /// Bytes set aside.
+    pub fn n_bytes(&self) -> u64 {
+        let n_values = |ThreadScratch { queries, scores, totals, sums }: &ThreadScratch| {
+            queries.capacity() + scores.capacity() + totals.capacity() + sums.capacity()
+        };
+        (self.of_threads.iter().map(n_values).sum::<usize>() * size_of::<f32>()) as u64
+    }
+}
+
+/// What each row sees of the cache; heads and bundles of rows are shared among the threads of
+/// `pool`.
 ///
 /// * `queries`: `(n_rows, n_heads, head_dim)`, and so is `out`.
 /// * `sights`: of each row, what it sees.
@@ -85,6 +109,7 @@ pub struct AttentionScratch {
 /// # Panics
 /// If the heads cannot be shared evenly, a row sees nothing, or the cache is shorter than a sight.
 pub fn attend(
+    pool: &Pool,
     instructions: Instructions,
     queries: &[f32],
     cache: KeyValues<'_>,
@@ -104,15 +129,24 @@ pub fn attend(
         "query heads share key/value heads evenly"
     );
     let n_rows = (QUERIES_PER_BUNDLE / group.max(1)).max(1);
-    for (bundle_idx, sights) in sights.chunks(n_rows).enumerate() {
-        let at = bundle_idx * n_rows * row_len..;
-        let len = sights.len() * row_len;
-        let (queries, out) = (&queries[at.clone()][..len], &mut out[at][..len]);
-        for idx in 0..n_kv_heads {
+    let bundles: Vec<_> =
+        sights.chunks(n_rows).zip(queries.chunks((n_rows * row_len).max(1))).collect();
+    let outs = out.chunks_mut((n_rows * row_len).max(1)).zip(&bundles).map(|(out, (sights, _))| {
+        let n_seen = sights.iter().map(Sight::n_seen).sum::<usize>();
+        let per_head = 2 * n_seen * group * head_dim;
+        let n_heads = MULTIPLICATIONS_PER_CHUNK.div_ceil(per_head).min(n_kv_heads);
+        Columns { out, width: row_len, block_len: n_heads * group * head_dim }
+    });
+    let of_threads = &mut scratch.of_threads;
+    of_threads.resize_with(of_threads.len().max(pool.n_threads()), ThreadScratch::default);
+    pool.each_column_block(outs, of_threads, |bundle_idx, mut block, scratch| {
+        let (sights, queries) = bundles[bundle_idx];
+        let heads = block.first() / (group * head_dim)..;
+        for idx in heads.take(block.len() / (group * head_dim)) {
             let bundle = Bundle { instructions, cache, idx, group, sights };
-            bundle.attend(queries, scratch, out);
+            bundle.attend(queries, scratch, &mut block);
         }
-    }
+    });
 }
 
 /// Rows that share one reading of a key/value head.
@@ -127,8 +161,8 @@ struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
-    fn attend(&self, queries: &[f32], scratch: &mut AttentionScratch, out: &mut [f32]) {
-        let AttentionScratch { queries: interleaved, scores, totals, sums } = scratch;
+    fn attend(&self, queries: &[f32], scratch: &mut ThreadScratch, out: &mut ColumnBlock<'_>) {
+        let ThreadScratch { queries: interleaved, scores, totals, sums } = scratch;
         let end = self.sights.iter().map(Sight::end).max().unwrap_or(0);
         let padded = end.next_multiple_of(POSITIONS_PER_BLOCK);
         let n_queries = self.sights.len() * self.group;
@@ -160,10 +194,15 @@ impl Bundle<'_> {
         sums.clear();
         sums.resize(n_queries * self.cache.head_dim, 0.0);
         self.add_values(scores, padded, sums);
-        let found = sums.chunks_exact(self.cache.head_dim).zip(totals);
-        for ((sums, total), at) in found.zip(self.places()) {
-            for (out, sum) in out[at..].iter_mut().zip(sums) {
-                *out = sum / *total;
+        let head_dim = self.cache.head_dim;
+        let at = self.idx * self.group * head_dim - out.first();
+        let found = sums.chunks_exact(self.group * head_dim).zip(totals.chunks_exact(self.group));
+        for (row_idx, (sums, totals)) in found.enumerate() {
+            let out = out.row(row_idx)[at..].chunks_exact_mut(head_dim);
+            for ((out, sums), total) in out.zip(sums.chunks_exact(head_dim)).zip(totals) {
+                for (out, sum) in out.iter_mut().zip(sums) {
+                    *out = sum / *total;
+                }
             }
         }
     }
@@ -388,9 +427,45 @@ mod tests {
         cache: KeyValues<'_>,
         sights: &[Sight<'_>],
     ) -> Vec<f32> {
+        seen_by(&Pool::single(), instructions, queries, cache, sights)
+    }
+
+    fn seen_by(
+        pool: &Pool,
+        instructions: Instructions,
+        queries: &[f32],
+        cache: KeyValues<'_>,
+        sights: &[Sight<'_>],
+    ) -> Vec<f32> {
         let mut out = vec![f32::NAN; queries.len()];
-        attend(instructions, queries, cache, sights, &mut AttentionScratch::default(), &mut out);
+        attend(
+            pool,
+            instructions,
+            queries,
+            cache,
+            sights,
+            &mut AttentionScratch::default(),
+            &mut out,
+        );
         out
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let pool = Pool::new(std::num::NonZeroUsize::new(3).unwrap()).unwrap();
+        let (n_kv_heads, group) = (3, 5);
+        let row = n_kv_heads * HEAD_DIM;
+        for (n_positions, n_rows) in [(900, 1), (30, 20), (400, 31)] {
+            let keys = interleaved(&halves(n_positions * row, 1), row);
+            let values = halves(n_positions * row, 2);
+            let queries = numbers(n_rows * row * group, 3);
+            let cache = KeyValues { keys: &keys, values: &values, n_kv_heads, head_dim: HEAD_DIM };
+            let sights: Vec<Sight<'_>> =
+                (0..n_rows).map(|i| Sight::first(n_positions - n_rows + i + 1)).collect();
+            let instructions = Instructions::best();
+            let alone = seen(instructions, &queries, cache, &sights);
+            assert_eq!(seen_by(&pool, instructions, &queries, cache, &sights), alone);
+        }
     }
 
     proptest! {

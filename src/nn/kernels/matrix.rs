@@ -9,6 +9,7 @@ use super::{
     Activations, Instructions,
     activations::{ActivationBlock, BLOCK},
     packing::{self, Q4_1_BYTES, Q4Tile, Q8_0_BYTES, Q8Tile, TILE},
+    pool::{ColumnBlock, Columns, Pool},
     portable,
 };
 
@@ -116,58 +117,81 @@ impl Matrix {
         }
     }
 
-    /// `out = activations · weightsᵀ`: `(n_rows, n_in)` to `(n_rows, n_out)`.
+    /// `out = activations · weightsᵀ` of several matrices that have the same inputs, each
+    /// `(n_rows, n_in)` to `(n_rows, n_out)`, shared among the threads of `pool`.
     ///
     /// # Panics
     /// If the shapes disagree.
-    pub fn multiply(&self, instructions: Instructions, rows: &Activations, out: &mut [f32]) {
-        assert_eq!(rows.n_in(), self.n_in, "inputs of the weights and of the activations");
-        assert_eq!(out.len(), rows.n_rows() * self.n_out, "outputs of every row");
-        match &self.tiles {
-            Tiles::F32(tiles) => {
-                let rows: Vec<&[f32]> = rows.rows().collect();
-                self.each_tile(instructions, tiles, self.n_in, &rows, out);
-            }
-            Tiles::Q4_1(tiles) => {
-                let rows: Vec<&[ActivationBlock]> = rows.quantized_rows().collect();
-                self.each_tile(instructions, tiles, self.n_in / BLOCK, &rows, out);
-            }
-            Tiles::Q8_0(tiles) => {
-                let rows: Vec<&[ActivationBlock]> = rows.quantized_rows().collect();
-                self.each_tile(instructions, tiles, self.n_in / BLOCK, &rows, out);
-            }
+    pub fn multiply<const N: usize>(
+        pool: &Pool,
+        instructions: Instructions,
+        rows: &Activations,
+        products: [(&Self, &mut [f32]); N],
+    ) {
+        for (matrix, out) in &products {
+            assert_eq!(rows.n_in(), matrix.n_in, "inputs of the weights and of the activations");
+            assert_eq!(out.len(), rows.n_rows() * matrix.n_out, "outputs of every row");
         }
+        let matrices = products.each_ref().map(|(matrix, _)| *matrix);
+        let outs = products.map(|(matrix, out)| {
+            let block_len = matrix.outputs_per_chunk(rows.n_rows(), pool.n_threads());
+            Columns { out, width: matrix.n_out, block_len }
+        });
+        let plain: Vec<&[f32]> = rows.rows().collect();
+        let quantized: Vec<&[ActivationBlock]> = rows.quantized_rows().collect();
+        let mut scratch = vec![(); pool.n_threads()];
+        pool.each_column_block(outs, &mut scratch, |product_idx, block, ()| {
+            let matrix = matrices[product_idx];
+            let per_tile = matrix.n_in / BLOCK;
+            match &matrix.tiles {
+                Tiles::F32(tiles) => each_tile(instructions, tiles, matrix.n_in, &plain, block),
+                Tiles::Q4_1(tiles) => each_tile(instructions, tiles, per_tile, &quantized, block),
+                Tiles::Q8_0(tiles) => each_tile(instructions, tiles, per_tile, &quantized, block),
+            }
+        });
     }
 
-    /// Multiplies each tile with four rows at a time, as many sums as sixteen registers hold.
-    fn each_tile<T: Tile>(
-        &self,
-        instructions: Instructions,
-        tiles: &[T],
-        per_tile: usize,
-        rows: &[&[T::Input]],
-        out: &mut [f32],
-    ) {
-        for (tile_idx, tile) in tiles.chunks_exact(per_tile).enumerate() {
-            let first = tile_idx * TILE;
-            let n_outputs = TILE.min(self.n_out - first);
-            let mut place = |row_idx: usize, sums: &[[f32; TILE]]| {
-                let out = out[row_idx * self.n_out..].chunks_mut(self.n_out);
-                for (out, sums) in out.zip(sums) {
-                    out[first..first + n_outputs].copy_from_slice(&sums[..n_outputs]);
-                }
-            };
-            let (quads, rest) = rows.as_chunks::<4>();
-            for (quad_idx, quad) in quads.iter().enumerate() {
-                place(4 * quad_idx, &T::products(instructions, tile, *quad));
+    /// How many outputs a thread computes at a time: some microseconds' worth, so that threads
+    /// finish together, but not so few that taking a chunk would be felt.
+    fn outputs_per_chunk(&self, n_rows: usize, n_threads: usize) -> usize {
+        const MULTIPLICATIONS: usize = 100_000;
+        const CHUNKS_PER_THREAD: usize = 64;
+        let per_tile = TILE * self.n_in * n_rows;
+        let n_tiles = self.n_out.div_ceil(TILE);
+        let enough = MULTIPLICATIONS.div_ceil(per_tile.max(1));
+        TILE * enough.max(n_tiles / (CHUNKS_PER_THREAD * n_threads)).clamp(1, n_tiles.max(1))
+    }
+}
+
+/// Multiplies each tile of a block with four rows at a time, as many sums as sixteen registers hold.
+fn each_tile<T: Tile>(
+    instructions: Instructions,
+    tiles: &[T],
+    per_tile: usize,
+    rows: &[&[T::Input]],
+    mut block: ColumnBlock<'_>,
+) {
+    let first_tile = block.first() / TILE * per_tile;
+    let n_tiles = block.len().div_ceil(TILE) * per_tile;
+    let tiles = tiles[first_tile..][..n_tiles].chunks_exact(per_tile);
+    for (tile_idx, tile) in tiles.enumerate() {
+        let first = tile_idx * TILE;
+        let n_outputs = TILE.min(block.len() - first);
+        let mut place = |row_idx: usize, sums: &[[f32; TILE]]| {
+            for (i, sums) in sums.iter().enumerate() {
+                block.row(row_idx + i)[first..][..n_outputs].copy_from_slice(&sums[..n_outputs]);
             }
-            let rest_idx = 4 * quads.len();
-            match *rest {
-                [a] => place(rest_idx, &T::products(instructions, tile, [a])),
-                [a, b] => place(rest_idx, &T::products(instructions, tile, [a, b])),
-                [a, b, c] => place(rest_idx, &T::products(instructions, tile, [a, b, c])),
-                _ => (),
-            }
+        };
+        let (quads, rest) = rows.as_chunks::<4>();
+        for (quad_idx, quad) in quads.iter().enumerate() {
+            place(4 * quad_idx, &T::products(instructions, tile, *quad));
+        }
+        let rest_idx = 4 * quads.len();
+        match *rest {
+            [a] => place(rest_idx, &T::products(instructions, tile, [a])),
+            [a, b] => place(rest_idx, &T::products(instructions, tile, [a, b])),
+            [a, b, c] => place(rest_idx, &T::products(instructions, tile, [a, b, c])),
+            _ => (),
         }
     }
 }
@@ -236,6 +260,8 @@ impl Tile for Q8Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroUsize;
+
     use candle_core::{
         Device, Tensor,
         quantized::{GgmlDType, QTensor},
@@ -275,7 +301,7 @@ mod tests {
         let mut activations = Activations::default();
         activations.assign(instructions, rows, matrix.n_in());
         let mut out = vec![0.0; activations.n_rows() * matrix.n_out()];
-        matrix.multiply(instructions, &activations, &mut out);
+        Matrix::multiply(&Pool::single(), instructions, &activations, [(matrix, &mut out)]);
         out
     }
 
@@ -324,6 +350,25 @@ mod tests {
             product(&matrix, Instructions::best(), &rows),
             product(&matrix, Instructions::Portable, &rows)
         );
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let pool = Pool::new(NonZeroUsize::new(3).unwrap()).unwrap();
+        let instructions = Instructions::best();
+        for format in 0..FORMATS.len() {
+            let (wide, narrow) = (matrix(format, 1003, 256).0, matrix(format, 9, 256).0);
+            for n_rows in [1, 6] {
+                let rows = numbers(n_rows * 256, 5);
+                let mut activations = Activations::default();
+                activations.assign(instructions, &rows, 256);
+                let (mut a, mut b) = (vec![0.0; n_rows * 1003], vec![0.0; n_rows * 9]);
+                let products = [(&wide, &mut a[..]), (&narrow, &mut b[..])];
+                Matrix::multiply(&pool, instructions, &activations, products);
+                assert_eq!(a, product(&wide, instructions, &rows));
+                assert_eq!(b, product(&narrow, instructions, &rows));
+            }
+        }
     }
 
     proptest! {

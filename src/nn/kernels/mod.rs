@@ -13,6 +13,8 @@ mod elementwise;
 mod instructions;
 mod matrix;
 mod packing;
+mod pool;
+mod pool_account;
 mod portable;
 
 pub use activations::Activations;
@@ -22,3 +24,4 @@ pub use attention::{
 pub use elementwise::{add, rms_norm, rotate_pairs, silu_mul};
 pub use instructions::Instructions;
 pub use matrix::{Matrix, WeightFormat};
+pub use pool::Pool;
