@@ -24,6 +24,8 @@ pub struct Settings {
     pub chat: Chat,
     /// Where sound goes.
     pub audio: Audio,
+    /// What the engine may take.
+    pub engine: Engine,
 }
 
 /// How the window looks.
@@ -102,6 +104,24 @@ pub struct Chat {
 pub struct Audio {
     /// Id of the output device as `formant devices` lists it; empty takes the system's default.
     pub device: String,
+}
+
+/// What the engine may take.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Engine {
+    /// Threads of the language models; zero takes one for each physical core, up to four.
+    pub threads: usize,
+}
+
+impl Engine {
+    /// More threads than this are not started, whatever the file says.
+    pub const MOST_THREADS: usize = 64;
+
+    /// Threads to ask for; zero stands for as many as serve the machine.
+    pub fn n_threads(&self) -> usize {
+        self.threads.min(Self::MOST_THREADS)
+    }
 }
 
 impl Default for Appearance {

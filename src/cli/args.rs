@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::{ProsodyControls, VocoderChoice};
+use crate::{
+    domain::{ProsodyControls, VocoderChoice},
+    engine::BenchPart,
+    settings::Engine,
+};
 
 /// A studio for speech synthesis and language-model inference; without a command it opens its
 /// window.
@@ -32,6 +36,8 @@ pub enum Command {
     Models(Models),
     /// List the outputs that sound can go to
     Devices(Devices),
+    /// Measure how fast Formant is on this machine
+    Bench(Bench),
 }
 
 /// `formant speak`
@@ -104,6 +110,9 @@ pub struct Chat {
     /// How several tokens may be had from one pass
     #[arg(long, value_enum, value_name = "METHOD")]
     pub speculative: Option<Method>,
+    /// Threads of the language model, up to 64; 0 takes one for each core, up to four
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
     /// Print one line of JSON per event, and all figures in the last
     #[arg(long)]
     pub json: bool,
@@ -160,6 +169,84 @@ pub struct Devices {
     pub json: bool,
 }
 
+/// `formant bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure
+    #[command(subcommand)]
+    pub subject: BenchSubject,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchSubject {
+    /// The language engine: prompts, decoding, drafts, memory; beside llama.cpp if wanted
+    Engine(BenchEngine),
+}
+
+/// `formant bench engine`
+#[derive(Debug, Args)]
+pub struct BenchEngine {
+    /// Language model, as `formant models list` names it
+    #[arg(long, value_name = "ID")]
+    pub model: Option<String>,
+    /// A model file in GGUF format that is in no library
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub file: Option<PathBuf>,
+    /// Take only these figures
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// Threads of what is measured by the clock; all else is measured on one. 0 takes one for each core, up to four
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Short prompts and two goes of everything: tells whether all is well, not how fast it is
+    #[arg(long)]
+    pub quick: bool,
+    /// Measure this engine in turns with ours
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub peer: Option<PeerName>,
+    /// A Python that has llama-cpp-python, as `benches/peer_llama_cpp.sh` makes one
+    #[arg(long, value_name = "PROGRAM", default_value = "python3", requires = "peer")]
+    pub peer_python: PathBuf,
+    /// Model file for the peer, where that is another than ours
+    #[arg(long, value_name = "FILE", requires = "peer")]
+    pub peer_model: Option<PathBuf>,
+    /// Print one line of JSON per event, and all figures in the last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Figures that belong together.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Part {
+    /// Load, and load to first token
+    Load,
+    /// Reading prompts
+    Prefill,
+    /// Writing token after token
+    Decode,
+    /// What a pass over several rows costs
+    Verify,
+    /// Several replies at once
+    Together,
+    /// What n-gram lookup brings
+    Ngram,
+    /// Beside busy threads
+    Contended,
+    /// Perplexity on Shakespeare's sonnets
+    Perplexity,
+    /// Bytes
+    Memory,
+}
+
+/// Other engines.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PeerName {
+    /// By way of llama-cpp-python
+    #[value(name = "llama.cpp")]
+    LlamaCpp,
+}
+
 /// What makes sound of the mel spectrogram.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Vocoder {
@@ -180,6 +267,22 @@ impl From<Vocoder> for VocoderChoice {
     }
 }
 
+impl From<Part> for BenchPart {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Load => Self::Load,
+            Part::Prefill => Self::Prefill,
+            Part::Decode => Self::Decode,
+            Part::Verify => Self::Verify,
+            Part::Together => Self::Together,
+            Part::Ngram => Self::Ngram,
+            Part::Contended => Self::Contended,
+            Part::Perplexity => Self::Perplexity,
+            Part::Memory => Self::Memory,
+        }
+    }
+}
+
 /// How several tokens may be had from one pass.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Method {
@@ -187,6 +290,13 @@ pub enum Method {
     None,
     /// What followed the last tokens the first time
     Ngram,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n <= Engine::MOST_THREADS => Ok(n),
+        _ => Err(format!("a number from 0 to {}", Engine::MOST_THREADS)),
+    }
 }
 
 fn factor(text: &str) -> Result<f32, String> {

@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) fn run(setting: &Setting, args: &Chat) -> Result<()> {
     let mut request = request(setting, args);
-    let engine = setting.engine()?;
+    let engine = setting.engine(args.threads)?;
     if let Some(prompt) = &args.prompt {
         request.messages.push(Message::user(text_or_stdin(prompt)?));
         reply(&engine, &request, args.json)?;

@@ -1,6 +1,8 @@
 //! Every page's work as a command, through the same engine and the same requests.
 
 mod args;
+mod bench;
+mod bench_table;
 mod chat;
 mod devices;
 mod models;

@@ -70,6 +70,7 @@ fn verb(stage: Stage) -> &'static str {
         Stage::Verify => "checking",
         Stage::Prefill => "reading the prompt",
         Stage::Acoustic | Stage::Vocoder => "speaking",
+        Stage::Measure => "measuring",
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{Command, chat, devices, models, speak};
+use super::{Command, bench, chat, devices, models, speak};
 use crate::{
     engine::Client,
     library::{Folders, Library},
@@ -18,9 +18,11 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// The engine; started by the commands that use it.
-    pub(super) fn engine(&self) -> Result<Client> {
-        Ok(Client::start(self.library.clone(), Arc::new(|| ()))?)
+    /// The engine; started by the commands that use it. `threads` goes before the settings.
+    pub(super) fn engine(&self, threads: Option<usize>) -> Result<Client> {
+        let engine = Client::start(self.library.clone(), Arc::new(|| ()))?;
+        engine.set_threads(threads.unwrap_or(self.settings.engine.n_threads()));
+        Ok(engine)
     }
 }
 
@@ -37,5 +39,6 @@ pub fn run(command: Command) -> Result<()> {
         Command::Chat(args) => chat::run(&setting, &args),
         Command::Models(args) => models::run(&setting, args.action),
         Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) => bench::run(&setting, args.subject),
     }
 }

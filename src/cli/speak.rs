@@ -25,7 +25,7 @@ pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
         check_writable(path)?;
     }
     let mut sound = Sound::new(setting, args.output.is_none());
-    let engine = setting.engine()?;
+    let engine = setting.engine(None)?;
     let mut bar = Bar::new();
     let mut sentences: Vec<Arc<SpokenSentence>> = Vec::new();
     let mut unread = None;

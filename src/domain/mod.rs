@@ -3,6 +3,7 @@
 mod alignment;
 mod chat;
 mod decoding;
+mod measurement;
 mod mel;
 mod model;
 mod phoneme;
@@ -15,6 +16,7 @@ mod waveform;
 pub use alignment::Alignment;
 pub use chat::{Message, Role};
 pub use decoding::{DecodeStep, FinishReason, SpeculationCounts, Speculative};
+pub use measurement::{Measurement, Sample, Spread, Work};
 pub use mel::{MelConfig, MelConvention, MelSpectrogram};
 pub use model::{ModelInfo, ModelKind, ModelState};
 pub use phoneme::{Phoneme, PhonemeSequence, Word};

@@ -20,6 +20,8 @@ pub enum Stage {
     Acoustic,
     /// Mel to sound.
     Vocoder,
+    /// Taking figures.
+    Measure,
 }
 
 /// Work done out of work to do, in the stage's own unit (bytes, tokens, sentences).

@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, RwLock},
     thread::{self, JoinHandle},
@@ -11,7 +12,11 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::{Error, Status, chat::Chats, client::panic_message, models::Models};
-use crate::{library::Library, lm::Scheduler, nn::device};
+use crate::{
+    library::Library,
+    lm::Scheduler,
+    nn::{device, kernels::Pool},
+};
 
 /// How many commands may stand in line; one more is refused at once.
 const LINE: usize = 64;
@@ -39,6 +44,8 @@ impl Command {
 pub(super) struct Accelerator {
     /// What is loaded.
     pub(super) models: Models,
+    /// The threads that language models share their work among.
+    pub(super) pool: Arc<Pool>,
     /// The replies being written, as the language models see them.
     pub(super) scheduler: Scheduler,
     /// The same replies, as their clients see them.
@@ -84,11 +91,13 @@ pub(super) fn spawn(
     status: Arc<RwLock<Arc<Status>>>,
 ) -> std::io::Result<(Sender<Command>, Handle)> {
     let (sender, commands) = bounded(LINE);
+    let pool = Arc::new(Pool::new(device::default_threads())?);
     let thread = thread::Builder::new().name("accelerator".into()).spawn(move || {
-        device::limit_threads(device::default_threads());
+        device::confine_rayon();
         let mut accelerator = Accelerator {
             models: Models::new(library),
-            scheduler: Scheduler::default(),
+            scheduler: Scheduler::new(Arc::clone(&pool)),
+            pool,
             chats: Chats::default(),
             speaking: false,
             commands,
@@ -160,17 +169,28 @@ impl Accelerator {
         match catch_unwind(AssertUnwindSafe(|| scheduler.step())) {
             Ok(events) => self.chats.pass_on(events),
             Err(panic) => {
-                self.scheduler = Scheduler::default();
+                self.scheduler = Scheduler::new(Arc::clone(&self.pool));
                 self.chats.fail_all(&panic_message(&*panic));
             }
         }
         self.publish();
     }
 
+    /// Changes how many threads language models share their work among, zero standing for as many as
+    /// serve this machine.
+    pub(super) fn set_threads(&mut self, n: usize) -> std::io::Result<()> {
+        let n = NonZeroUsize::new(n).unwrap_or_else(device::default_threads);
+        if n.get() != self.pool.n_threads() {
+            self.pool = Arc::new(Pool::new(n)?);
+            self.scheduler.set_pool(Arc::clone(&self.pool));
+        }
+        Ok(())
+    }
+
     /// Shows everybody what is held now.
     pub(super) fn publish(&self) {
         let status = Status {
-            device: device::name(),
+            device: device::name(self.pool.n_threads()),
             loaded: self.models.loaded(),
             kv_bytes: self.scheduler.kv_bytes(),
             running_chats: self.chats.len(),

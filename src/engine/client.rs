@@ -10,6 +10,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use super::{
     Error, Status,
     accelerator::{self, Accelerator, Command},
+    bench::{self, BenchEvent, BenchReport, BenchRequest},
     chat,
     protocol::{ChatEvent, ChatRequest, ChatSummary, SpeakEvent, SpeakRequest, Speech},
     speak,
@@ -71,6 +72,13 @@ impl Client {
         })
     }
 
+    /// Measures how fast a language model is on this machine; nothing else runs meanwhile.
+    pub fn bench(&self, request: BenchRequest) -> EngineJob<BenchEvent, BenchReport> {
+        self.submit(Command::Long, move |accelerator, reply| {
+            bench::run(accelerator, &request, reply)
+        })
+    }
+
     /// Lets a model go from memory. Replies under way keep theirs until they end.
     pub fn unload(&self, id: &str) -> EngineJob<Progress, ()> {
         let id = id.to_owned();
@@ -78,6 +86,18 @@ impl Client {
             accelerator.models.unload(&id);
             Ok(())
         })
+    }
+
+    /// Lets language models share their work among `n` threads from the next pass on; zero stands
+    /// for as many as serve this machine.
+    pub fn set_threads(&self, n: usize) {
+        self.send(Command::Short(Box::new(move |accelerator| {
+            if let Ok(accelerator) = accelerator
+                && let Err(error) = accelerator.set_threads(n)
+            {
+                tracing::error!("the system gives no {n} threads: {error}");
+            }
+        })));
     }
 
     /// What the engine holds now. Never blocks for longer than a pointer swap.

@@ -29,6 +29,9 @@ pub enum Error {
     /// From the language models.
     #[error(transparent)]
     Lm(#[from] lm::Error),
+    /// Figures could not be taken.
+    #[error("{0}")]
+    Bench(String),
     /// The job's code panicked; the engine goes on.
     #[error(
         "an internal fault ended this job ({0}); the rest of Formant goes on, please report it"

@@ -4,6 +4,7 @@
 //! hears of each job through its own [`EngineJob`]. Only plain data crosses.
 
 mod accelerator;
+mod bench;
 mod chat;
 mod client;
 mod error;
@@ -12,6 +13,10 @@ mod protocol;
 mod speak;
 mod status;
 
+pub use bench::{
+    BenchEvent, BenchModel, BenchPart, BenchRecord, BenchReport, BenchRequest, Effort, Memory,
+    PeerRecord, PeerRequest, Perplexity, Ratios,
+};
 pub use client::{Client, EngineJob};
 pub use error::{Error, ErrorKind};
 pub use protocol::{

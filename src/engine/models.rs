@@ -1,6 +1,6 @@
 //! The models in memory: found in the library, loaded on first use, kept until let go.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
 
 use super::{Error, LoadedModel};
 use crate::{
@@ -144,6 +144,11 @@ impl Models {
         if id == catalog::G2P {
             self.front_end = None;
         }
+    }
+
+    /// The file of a model that can be used now.
+    pub(super) fn path(&self, id: &str, kind: ModelKind) -> Result<PathBuf, Error> {
+        Ok(self.library.file(id, kind)?)
     }
 
     /// SHA-256 of a model's weights as its entry states it.

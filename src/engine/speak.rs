@@ -142,6 +142,7 @@ fn record(accelerator: &Accelerator, request: &SpeakRequest) -> Result<SpeechRec
         controls: request.controls,
         seed: request.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: device::name(),
+        // Speech runs on the thread that asks for it.
+        device: device::name(1),
     })
 }

@@ -11,4 +11,4 @@ pub use download::Downloads;
 pub use error::Error;
 pub use folders::Folders;
 pub use manifest::Manifest;
-pub use shelf::Library;
+pub use shelf::{Library, sha256};

@@ -141,8 +141,11 @@ fn advice_for(id: &str) -> String {
     }
 }
 
-/// SHA-256 of a file, in hex, told as it goes.
-pub(super) fn sha256(
+/// SHA-256 of a file, in hex; `on_progress` hears how far it is, under the name of `id`.
+///
+/// # Errors
+/// If the file cannot be read, or `on_progress` cancelled.
+pub fn sha256(
     id: &str,
     path: &Path,
     on_progress: &mut dyn FnMut(Progress) -> Result<(), Cancelled>,

@@ -28,6 +28,11 @@ pub fn format_now(format: &str) -> Result<String, String> {
     format_at(format, since_epoch.as_secs())
 }
 
+/// The present moment (UTC) to the minute, as `2026-01-31 12:00`.
+pub fn date_and_time() -> String {
+    format_now("%Y-%m-%d %H:%M").unwrap_or_default()
+}
+
 /// A moment in seconds since 1970 (UTC) in `strftime`'s format.
 fn format_at(format: &str, epoch_secs: u64) -> Result<String, String> {
     let (days, secs) = (epoch_secs / 86_400, epoch_secs % 86_400);

@@ -3,6 +3,8 @@
 //! [`LanguageModel`] is a file in memory; [`Scheduler`] writes several replies with it at once, a
 //! step at a time, so that one thread can turn to other work in between.
 
+pub mod bench;
+
 mod config;
 mod date;
 mod error;

@@ -75,6 +75,19 @@ impl LanguageModel {
         self.tokenizer.encode(text).map_or(0, |ids| ids.len())
     }
 
+    /// The token ids of a text that is no conversation.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn tokens(&self, text: &str) -> Result<Vec<u32>, Error> {
+        self.tokenizer.encode(text)
+    }
+
+    /// The instruction set that it runs on, for people.
+    pub fn instructions(&self) -> &'static str {
+        self.transformer.instructions().label()
+    }
+
     /// The text of some token ids.
     pub fn text(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.tokenizer.bytes(id)).copied().collect();

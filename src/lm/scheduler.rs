@@ -18,6 +18,7 @@ use super::{
 use crate::{
     domain::{DecodeStep, FinishReason, Speculative},
     job::Cancelled,
+    nn::kernels::Pool,
 };
 
 /// Replies written at once; more of them wait.
@@ -71,6 +72,18 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
+    /// No replies yet; passes will share their work among the threads of `pool`.
+    pub fn new(pool: Arc<Pool>) -> Self {
+        let mut scheduler = Self::default();
+        scheduler.set_pool(pool);
+        scheduler
+    }
+
+    /// Lets passes share their work among other threads from the next one on.
+    pub fn set_pool(&mut self, pool: Arc<Pool>) {
+        self.scratch.set_pool(pool);
+    }
+
     /// Takes in a request; its first event comes with one of the next steps.
     ///
     /// # Errors

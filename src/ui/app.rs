@@ -87,6 +87,8 @@ pub struct App {
     /// Until when the engine's status may change without a word.
     settled_at: f64,
     device_in_use: String,
+    /// As the settings have it: zero is what the engine starts with.
+    threads_in_use: usize,
     disk: Disk,
     // Last, since it holds the engine, which ends after everybody who may talk to it.
     shared: Shared,
@@ -166,6 +168,7 @@ impl App {
             changed_at: None,
             settled_at: f64::NEG_INFINITY,
             device_in_use: settings.audio.device.clone(),
+            threads_in_use: 0,
             disk: Disk::start(Arc::clone(&waker)),
             shared: Shared {
                 models: Vec::new(),
@@ -524,6 +527,10 @@ impl App {
         if self.device_in_use != settings.audio.device {
             self.device_in_use.clone_from(&settings.audio.device);
             self.shared.player.set_device(&settings.audio.device);
+        }
+        if self.threads_in_use != settings.engine.n_threads() {
+            self.threads_in_use = settings.engine.n_threads();
+            self.shared.engine.set_threads(self.threads_in_use);
         }
         if *settings == self.saved {
             self.changed_at = None;

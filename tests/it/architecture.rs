@@ -41,6 +41,8 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("candle_core", &["nn", "tts", "lm", "engine"]),
     ("candle_nn", &["nn", "tts", "lm", "engine"]),
     ("tokenizers", &["lm"]),
+    ("cpu_time", &["lm"]),
+    ("memory_stats", &["lm"]),
     ("minijinja", &["lm"]),
     ("realfft", &["dsp"]),
     ("ureq", &["library"]),

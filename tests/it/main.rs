@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it stands")]
 
 mod architecture;
+mod bench;
 mod cli;
 mod engine;
 mod full_disk;

@@ -13,7 +13,7 @@ use crate::{
     domain::{ModelInfo, ModelKind, VocoderChoice},
     job::Waker,
     library::Folders,
-    settings::{ColorMap, Settings, Theme},
+    settings::{ColorMap, Engine, Settings, Theme},
     ui::{
         Action, Context, Page, PageCommand, Toast,
         theme::{self, Hue},
@@ -275,6 +275,7 @@ fn speech_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
 
 fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     let Context { settings, models, .. } = ctx;
+    let settings: &mut Settings = settings;
     let chat = &mut settings.chat;
     choice_ui(ui, "Language model", |ui, label| {
         let tooltip = "Who writes the replies, unless another model is chosen";
@@ -284,6 +285,7 @@ fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
         let field = egui::DragValue::new(&mut chat.max_tokens).range(1..=8192).suffix(" tokens");
         ui.add(field).labelled_by(label).on_hover_text("A reply ends after so many tokens");
     });
+    choice_ui(ui, "Threads", |ui, label| threads_ui(ui, label, &mut settings.engine.threads));
     choice_ui(ui, "System prompt", |ui, label| {
         let field = egui::TextEdit::multiline(&mut chat.system_prompt)
             .hint_text("The model's own")
@@ -296,6 +298,24 @@ fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
         ui.checkbox(&mut chat.read_aloud, "Speak replies while they are written")
             .on_hover_text("Each sentence is spoken by the voice above as soon as it stands");
     });
+}
+
+/// How many threads language models may take; zero is written as "automatic".
+fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
+    const AUTOMATIC: &str = "automatic";
+    let most = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let field = egui::DragValue::new(threads)
+        .range(0..=most.min(Engine::MOST_THREADS))
+        .speed(0.05)
+        .custom_formatter(|n, _| if n < 1.0 { AUTOMATIC.to_owned() } else { format!("{n:.0}") })
+        .custom_parser(|text| {
+            let text = text.trim();
+            if text.eq_ignore_ascii_case(AUTOMATIC) { Some(0.0) } else { text.parse().ok() }
+        });
+    ui.add(field).labelled_by(label).on_hover_text(
+        "Threads that language models share their work among. Automatic takes one for each core, \
+         up to four, and fewer while other programs want the cores.",
+    );
 }
 
 /// A group of choices under its title.

@@ -1,0 +1,97 @@
+//! What is to be measured, and how long it may take.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::domain::{Measurement, Progress};
+
+/// A wish for figures.
+#[derive(Debug, Clone)]
+pub struct BenchRequest {
+    /// What is measured.
+    pub model: BenchModel,
+    /// Which figures, in the order of [`BenchPart::ALL`].
+    pub parts: Vec<BenchPart>,
+    /// How thoroughly.
+    pub effort: Effort,
+    /// Another engine to measure in turns with ours.
+    pub peer: Option<PeerRequest>,
+}
+
+/// A language model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BenchModel {
+    /// By its id in the library.
+    Id(String),
+    /// A GGUF file that is in no library.
+    File(PathBuf),
+}
+
+/// Figures that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BenchPart {
+    /// Load, and load to first token.
+    Load,
+    /// Reading prompts.
+    Prefill,
+    /// Writing token after token.
+    Decode,
+    /// What a pass over several rows costs.
+    Verify,
+    /// Several replies at once.
+    Together,
+    /// What n-gram lookup brings.
+    Ngram,
+    /// Beside busy threads.
+    Contended,
+    /// What the model makes of a text.
+    Perplexity,
+    /// Bytes.
+    Memory,
+}
+
+/// How thoroughly to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// Figures to quote: some minutes, more with a peer.
+    Full,
+    /// Whether all is well: some seconds, short prompts and two goes of everything.
+    Quick,
+}
+
+/// llama.cpp, by way of its Python binding.
+#[derive(Debug, Clone)]
+pub struct PeerRequest {
+    /// A Python that has `llama_cpp`.
+    pub python: PathBuf,
+    /// The file it reads, where that is another than ours.
+    pub model: Option<PathBuf>,
+}
+
+/// Heard while figures are taken.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", content = "value", rename_all = "snake_case")]
+pub enum BenchEvent {
+    /// How far it is.
+    Progress(Progress),
+    /// A figure stands.
+    Measured(Measurement),
+}
+
+impl BenchPart {
+    /// Every part.
+    pub const ALL: [Self; 9] = [
+        Self::Load,
+        Self::Prefill,
+        Self::Decode,
+        Self::Verify,
+        Self::Together,
+        Self::Ngram,
+        Self::Contended,
+        Self::Perplexity,
+        Self::Memory,
+    ];
+}

@@ -1,0 +1,174 @@
+//! Whole replies, as the scheduler writes them: what somebody who waits for one gets.
+
+use std::{path::Path, sync::Arc};
+
+use super::Stopwatch;
+use crate::{
+    domain::{Sample, Sampling, Speculative},
+    lm::{Error, LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
+    nn::kernels::Pool,
+};
+
+/// A reply, and how long its parts took.
+#[derive(Debug)]
+pub struct Written {
+    /// Its tokens.
+    pub ids: Vec<u32>,
+    /// Passes of the model that it took after the first token.
+    pub n_passes: usize,
+    /// Reading the prompt, to the first token.
+    pub prefill: Sample,
+    /// Writing the rest.
+    pub decode: Sample,
+}
+
+/// Writes a reply to `prompt` on the threads of `pool`, the likeliest token each time.
+///
+/// # Errors
+/// If the model cannot take the prompt, or its numbers are none.
+pub fn written(
+    model: &Arc<LanguageModel>,
+    prompt: &[u32],
+    max_tokens: usize,
+    speculative: Speculative,
+    pool: &Arc<Pool>,
+) -> Result<Written, Error> {
+    // One of its own: nothing of an earlier reply is known to it.
+    let mut scheduler = Scheduler::new(Arc::clone(pool));
+    scheduler.add(request(model, prompt, max_tokens, speculative))?;
+    let mut watch = Stopwatch::start();
+    let mut prefill = None;
+    let (mut ids, mut n_passes, mut n_first) = (Vec::new(), 0, 0);
+    while !scheduler.is_idle() {
+        for (_, event) in scheduler.step() {
+            match event {
+                SequenceEvent::Step(step) => {
+                    ids.extend(step.tokens);
+                    n_passes += 1;
+                }
+                SequenceEvent::Failed(error) => return Err(error),
+                SequenceEvent::Prefill { .. } | SequenceEvent::Finished { .. } => (),
+            }
+        }
+        if prefill.is_none() && !ids.is_empty() {
+            prefill = Some(watch.lap(prompt.len()));
+            (n_first, n_passes) = (ids.len(), 0);
+            watch = Stopwatch::start();
+        }
+    }
+    let decode = watch.lap(ids.len() - n_first);
+    let prefill = prefill.unwrap_or_else(|| watch.lap(prompt.len()));
+    Ok(Written { ids, n_passes, prefill, decode })
+}
+
+/// Writes as many replies at once as there are prompts, and measures `n_steps` steps in which all
+/// are being written (fewer where a reply ends before).
+///
+/// # Errors
+/// As [`written`].
+pub fn together(
+    model: &Arc<LanguageModel>,
+    prompts: &[Vec<u32>],
+    n_steps: usize,
+) -> Result<Sample, Error> {
+    let mut scheduler = Scheduler::default();
+    for prompt in prompts {
+        // Prompts are read one after the other, while those who were first write already.
+        let max_tokens = model.context_length();
+        scheduler.add(request(model, prompt, max_tokens, Speculative::None))?;
+    }
+    let mut begun = std::collections::HashSet::new();
+    let mut watch = None;
+    let (mut n_tokens, mut n_measured) = (0, 0);
+    while n_measured < n_steps && !scheduler.is_idle() {
+        let mut ended = false;
+        for (id, event) in scheduler.step() {
+            match event {
+                SequenceEvent::Step(step) => {
+                    begun.insert(id);
+                    n_tokens += step.tokens.len();
+                }
+                SequenceEvent::Finished { .. } => ended = true,
+                SequenceEvent::Failed(error) => return Err(error),
+                SequenceEvent::Prefill { .. } => (),
+            }
+        }
+        if watch.is_some() {
+            n_measured += 1;
+        } else if begun.len() == prompts.len() {
+            n_tokens = 0;
+            watch = Some(Stopwatch::start());
+        }
+        if ended && watch.is_some() {
+            break;
+        }
+    }
+    Ok(watch.unwrap_or_else(Stopwatch::start).lap(n_tokens))
+}
+
+/// From a file that lies in the system's cache to the first token of a reply: the load alone, and
+/// all of it.
+///
+/// # Errors
+/// If the model cannot be loaded, or as [`written`].
+pub fn first_token(
+    path: &Path,
+    prompt: &[u32],
+    pool: &Arc<Pool>,
+) -> Result<(Sample, Sample), Error> {
+    let watch = Stopwatch::start();
+    let model = Arc::new(LanguageModel::load(path, &mut |_, _| Ok(()))?);
+    let load = watch.lap(0);
+    let written = written(&model, prompt, 1, Speculative::None, pool)?;
+    Ok((load, watch.lap(written.ids.len())))
+}
+
+fn request(
+    model: &Arc<LanguageModel>,
+    prompt: &[u32],
+    max_tokens: usize,
+    speculative: Speculative,
+) -> SequenceRequest {
+    SequenceRequest {
+        model: Arc::clone(model),
+        prompt: prompt.to_vec(),
+        sampling: Sampling::default(),
+        max_tokens,
+        speculative,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lm::tiny::{self, TinyFile};
+
+    #[test]
+    fn every_token_after_the_first_counts_as_decoded() {
+        let model = tiny::model(1);
+        let pool = Arc::default();
+        let plain = written(&model, &[1, 2, 3, 4], 30, Speculative::None, &pool).unwrap();
+        assert_eq!(plain.decode.n_tokens + 1, plain.ids.len());
+        assert_eq!((plain.prefill.n_tokens, plain.n_passes), (4, plain.decode.n_tokens));
+        let drafted = written(&model, &[1, 2, 3, 4], 30, Speculative::NGRAM, &pool).unwrap();
+        assert_eq!(drafted.ids, plain.ids);
+    }
+
+    #[test]
+    fn replies_at_once_are_counted_while_all_are_written() {
+        let model = tiny::model(1);
+        let prompts: Vec<Vec<u32>> = (0..5).map(|i| vec![7, 9 + i, 11]).collect();
+        let sample = together(&model, &prompts, 6).unwrap();
+        assert_eq!(sample.n_tokens, 5 * 6);
+    }
+
+    #[test]
+    fn the_first_token_includes_the_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        TinyFile::new(1).write(&path);
+        let (load, all) = first_token(&path, &[5; 20], &Arc::default()).unwrap();
+        assert!(all.wall_secs > load.wall_secs);
+        assert!(first_token(&folder.path().join("none.gguf"), &[5], &Arc::default()).is_err());
+    }
+}
