@@ -151,7 +151,26 @@ pub enum ModelsAction {
         #[arg(long)]
         json: bool,
     },
-    /// Read a model's file in full and compare its hash
+    /// Take in a language model of your own: a GGUF file, or a folder as on Hugging Face
+    Import {
+        /// The file, or the folder with config.json, tokenizer.json and safetensors
+        path: PathBuf,
+        /// What it is to be called; made from its name if left out
+        #[arg(long)]
+        id: Option<String>,
+        /// Leave the files where they are, instead of copying them
+        #[arg(long)]
+        in_place: bool,
+        /// Print one line of JSON per event
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take away a model that was imported or fetched; files left in place stay there
+    Remove {
+        /// Which
+        id: String,
+    },
+    /// Read a model's files in full and compare their hashes
     Verify {
         /// Which; all that are here if none is named
         ids: Vec<String>,

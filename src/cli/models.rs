@@ -1,6 +1,6 @@
 //! `formant models`: what there is, and how to get the rest.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::{
@@ -8,13 +8,22 @@ use super::{
     output::{Bar, json_line},
     run::Setting,
 };
-use crate::domain::{ModelInfo, ModelState, Progress};
+use crate::{
+    domain::{ModelInfo, ModelOrigin, ModelState, Progress},
+    engine::ImportRequest,
+    library::Placement,
+};
 
 pub(super) fn run(setting: &Setting, action: ModelsAction) -> Result<()> {
     match action {
         ModelsAction::List { json } => list(setting, json),
         ModelsAction::Info { id, json } => info(setting, &id, json),
         ModelsAction::Fetch { id, json } => fetch(setting, &id, json),
+        ModelsAction::Import { path, id, in_place, json } => {
+            let placement = if in_place { Placement::InPlace } else { Placement::Copy };
+            import(setting, ImportRequest { path, id, placement }, json)
+        }
+        ModelsAction::Remove { id } => remove(setting, &id),
         ModelsAction::Verify { ids, json } => verify(setting, ids, json),
     }
 }
@@ -51,6 +60,12 @@ fn info(setting: &Setting, id: &str, json: bool) -> Result<()> {
     println!("kind     {}", model.kind.label());
     println!("state    {}", state(&model));
     println!("size     {}", megabytes(model.bytes));
+    if let Some(language) = &model.language_model {
+        println!("model    {}", language.summary());
+        for (name, value) in language.particulars() {
+            println!("{:8} {value}", name.to_lowercase());
+        }
+    }
     println!("licence  {}", model.licence);
     println!("source   {}", model.source);
     println!("sha256   {}", model.sha256);
@@ -58,6 +73,9 @@ fn info(setting: &Setting, id: &str, json: bool) -> Result<()> {
         ModelState::Ready { path, .. } => println!("file     {}", path.display()),
         ModelState::Missing => println!("fetch    formant models fetch {}", model.id),
         ModelState::Damaged { why } => println!("fault    {why}"),
+    }
+    if model.origin == ModelOrigin::Imported {
+        println!("remove   formant models remove {}", model.id);
     }
     for (name, value) in &model.quality {
         println!("{name}  {value}");
@@ -77,6 +95,32 @@ fn fetch(setting: &Setting, id: &str, json: bool) -> Result<()> {
     } else {
         println!("{id} is ready: {}", path.display());
     }
+    Ok(())
+}
+
+fn import(setting: &Setting, request: ImportRequest, json: bool) -> Result<()> {
+    let mut shown = Shown::new(json);
+    let job = setting.engine(None)?.import(request);
+    let outcome = job.wait(|progress| shown.progress(&progress));
+    shown.bar.clear();
+    let model = outcome.context("the import ended without an answer; try again")??;
+    if json {
+        json_line(&json!({ "event": "done", "model": model }))?;
+        return Ok(());
+    }
+    if let Some(language) = &model.language_model {
+        println!("{}: {}", model.name, language.summary());
+        if !language.has_chat_template {
+            println!("Without a chat template it cannot chat: take an instruct or chat model.");
+        }
+    }
+    println!("{} is ready; chat with it: formant chat --model {}", model.id, model.id);
+    Ok(())
+}
+
+fn remove(setting: &Setting, id: &str) -> Result<()> {
+    setting.library.remove(id)?;
+    println!("{id} is no longer in the library");
     Ok(())
 }
 

@@ -68,6 +68,7 @@ fn verb(stage: Stage) -> &'static str {
         Stage::Load => "loading",
         Stage::Download => "fetching",
         Stage::Verify => "checking",
+        Stage::Import => "copying",
         Stage::Prefill => "reading the prompt",
         Stage::Acoustic | Stage::Vocoder => "speaking",
         Stage::Measure => "measuring",
@@ -76,7 +77,7 @@ fn verb(stage: Stage) -> &'static str {
 
 fn style(stage: Stage) -> ProgressStyle {
     let template = match stage {
-        Stage::Load | Stage::Download | Stage::Verify => {
+        Stage::Load | Stage::Download | Stage::Verify | Stage::Import => {
             "{prefix} {msg} {wide_bar} {bytes}/{total_bytes} {eta}"
         }
         _ => "{prefix} {msg} {wide_bar} {pos}/{len}",

@@ -18,7 +18,7 @@ pub use chat::{Message, Role};
 pub use decoding::{DecodeStep, FinishReason, SpeculationCounts, Speculative};
 pub use measurement::{Measurement, Sample, Spread, Work};
 pub use mel::{MelConfig, MelConvention, MelSpectrogram};
-pub use model::{ModelInfo, ModelKind, ModelState};
+pub use model::{LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState};
 pub use phoneme::{Phoneme, PhonemeSequence, Word};
 pub use progress::{Progress, Stage};
 pub use prosody::{Prosody, ProsodyControls};

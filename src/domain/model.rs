@@ -72,6 +72,94 @@ pub struct ModelInfo {
     pub state: ModelState,
     /// Measured quality figures by name (`wer_percent`, `dnsmos_ovrl`), in the card's order.
     pub quality: Vec<(String, f64)>,
+    /// Whose it is.
+    #[serde(default)]
+    pub origin: ModelOrigin,
+    /// What kind of language model it is, where its files were looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_model: Option<LanguageModelInfo>,
+}
+
+/// How a model came here, which tells who may take it away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelOrigin {
+    /// With Formant.
+    #[default]
+    Bundled,
+    /// It can be fetched, and fetched again.
+    Catalog,
+    /// The user brought it.
+    Imported,
+}
+
+/// What a language model is, as its files tell before its weights are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LanguageModelInfo {
+    /// What the files call it.
+    pub name: String,
+    /// How the files are laid out: `GGUF`, `safetensors`.
+    pub layout: String,
+    /// Formats of the weights, the one with most bytes first: `Q4_1`, `F32`.
+    pub formats: Vec<String>,
+    /// Weights in all.
+    pub n_parameters: u64,
+    /// Transformer blocks.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub n_embd: usize,
+    /// Width of the feed-forward layers.
+    pub n_ff: usize,
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key/value heads.
+    pub n_kv_heads: usize,
+    /// Dimensions of a head.
+    pub head_dim: usize,
+    /// Tokens that have an embedding.
+    pub n_vocab: usize,
+    /// Tokens that it can look at.
+    pub context_length: usize,
+    /// The kind of tokenizer, in words.
+    pub tokenizer: String,
+    /// Whether it brings a chat template; without one it cannot chat.
+    pub has_chat_template: bool,
+    /// Terms of use, as the files state them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+}
+
+impl LanguageModelInfo {
+    /// One line of it: `Llama, 134.5 M parameters, Q4_1, context 8192, with a chat template`.
+    pub fn summary(&self) -> String {
+        let millions = self.n_parameters as f64 / 1e6;
+        let size = if millions < 1000.0 {
+            format!("{millions:.1} M")
+        } else {
+            format!("{:.2} B", millions / 1e3)
+        };
+        let template = if self.has_chat_template { "with a" } else { "without a" };
+        format!(
+            "Llama in {}, {size} parameters, {}, context {}, {template} chat template",
+            self.layout,
+            self.formats.first().map_or("no weights", String::as_str),
+            self.context_length,
+        )
+    }
+
+    /// What it is made of, by name.
+    pub fn particulars(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("Layers", self.n_layers.to_string()),
+            ("Width", format!("{}, feed-forward {}", self.n_embd, self.n_ff)),
+            (
+                "Heads",
+                format!("{} of {}, {} key/value", self.n_heads, self.head_dim, self.n_kv_heads),
+            ),
+            ("Weights", self.formats.join(", ")),
+            ("Tokenizer", self.tokenizer.clone()),
+        ]
+    }
 }
 
 impl ModelInfo {

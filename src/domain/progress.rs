@@ -14,6 +14,8 @@ pub enum Stage {
     Download,
     /// Checking a file's hash.
     Verify,
+    /// Copying a model's files into the library.
+    Import,
     /// Reading the prompt.
     Prefill,
     /// Text to mel.

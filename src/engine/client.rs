@@ -30,6 +30,7 @@ pub struct Client {
     commands: Sender<Command>,
     status: Arc<RwLock<Arc<Status>>>,
     waker: Waker,
+    library: Library,
     _thread: Arc<accelerator::Handle>,
 }
 
@@ -42,8 +43,8 @@ impl Client {
     /// If the system gives no thread.
     pub fn start(library: Library, waker: Waker) -> std::io::Result<Self> {
         let status = Arc::new(RwLock::new(Arc::new(Status::default())));
-        let (commands, thread) = accelerator::spawn(library, Arc::clone(&status))?;
-        Ok(Self { commands, status, waker, _thread: Arc::new(thread) })
+        let (commands, thread) = accelerator::spawn(library.clone(), Arc::clone(&status))?;
+        Ok(Self { commands, status, waker, library, _thread: Arc::new(thread) })
     }
 
     /// Text to speech, sentence by sentence.
@@ -103,6 +104,14 @@ impl Client {
     /// What the engine holds now. Never blocks for longer than a pointer swap.
     pub fn status(&self) -> Arc<Status> {
         self.status.read().map_or_else(|_| Arc::default(), |status| Arc::clone(&status))
+    }
+
+    pub(super) fn library(&self) -> &Library {
+        &self.library
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        Arc::clone(&self.waker)
     }
 
     /// Puts a job in line and returns the client's end of it.

@@ -58,7 +58,10 @@ impl Error {
     /// Which kind of wrong this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cancelled(_) => ErrorKind::Cancelled,
+            Self::Cancelled(_)
+            | Self::Tts(tts::Error::Cancelled(_))
+            | Self::Lm(lm::Error::Cancelled(_))
+            | Self::Library(library::Error::Cancelled(_)) => ErrorKind::Cancelled,
             Self::Busy { .. } => ErrorKind::Busy,
             Self::BadRequest(_) | Self::Library(library::Error::WrongKind { .. }) => {
                 ErrorKind::BadRequest
@@ -66,9 +69,6 @@ impl Error {
             Self::Library(error) if error.is_not_found() => ErrorKind::NotFound,
             Self::Tts(error) if error.is_bad_request() => ErrorKind::BadRequest,
             Self::Lm(error) if error.is_bad_request() => ErrorKind::BadRequest,
-            Self::Tts(tts::Error::Cancelled(_)) | Self::Lm(lm::Error::Cancelled(_)) => {
-                ErrorKind::Cancelled
-            }
             _ => ErrorKind::Internal,
         }
     }

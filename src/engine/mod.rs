@@ -8,6 +8,7 @@ mod bench;
 mod chat;
 mod client;
 mod error;
+mod import;
 mod models;
 mod protocol;
 mod speak;
@@ -19,6 +20,7 @@ pub use bench::{
 };
 pub use client::{Client, EngineJob};
 pub use error::{Error, ErrorKind};
+pub use import::ImportRequest;
 pub use protocol::{
     ChatEvent, ChatRequest, ChatSummary, ChatTiming, SpeakEvent, SpeakRequest, Speech,
     SpokenSentence,

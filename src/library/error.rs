@@ -71,6 +71,63 @@ pub enum Error {
         /// Hash that it should have.
         expected: String,
     },
+    /// The same model under another name.
+    #[error("this model is in the library already: {id}")]
+    AlreadyThere {
+        /// Its id.
+        id: String,
+    },
+    /// Another model is called so.
+    #[error("another model is called {id:?}; choose another id")]
+    Taken {
+        /// The id.
+        id: String,
+    },
+    /// An id that cannot be typed or be a folder.
+    #[error(
+        "{id:?} cannot be an id: small letters, digits, dots and dashes can, for instance {like:?}"
+    )]
+    BadId {
+        /// What was asked for.
+        id: String,
+        /// What would do.
+        like: String,
+    },
+    /// A model without files.
+    #[error("{id} has no files; name a GGUF file or a model folder")]
+    NoFiles {
+        /// The model.
+        id: String,
+    },
+    /// A file that grew or shrank while it was read.
+    #[error("the file changed while it was read; try again when nothing writes to it: {}", path.display())]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A path that a manifest cannot hold.
+    #[error("the path is not text, so it cannot be remembered; copy the model instead: {}", path.display())]
+    BadPath {
+        /// Which path.
+        path: PathBuf,
+    },
+    /// A manifest that cannot be written down.
+    #[error("the card of {id} cannot be written: {why}")]
+    Manifest {
+        /// The model.
+        id: String,
+        /// Why not.
+        why: String,
+    },
+    /// Another import or removal is under way.
+    #[error("the library is being changed already; wait until that has ended")]
+    Locked,
+    /// Bundled models stay.
+    #[error("{id} comes with Formant and cannot be removed")]
+    NotRemovable {
+        /// The model.
+        id: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} ({source}){}: {}", files::advice(source), path.display())]
     File {

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::ModelKind;
+use crate::domain::{LanguageModelInfo, ModelKind};
 
 /// The part of `model.toml` that every kind of model has; the rest is read by the model's own code.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Manifest {
     /// Short name; the folder is called so, too.
     pub id: String,
@@ -23,9 +23,26 @@ pub struct Manifest {
     pub file: String,
     /// SHA-256 of the weights, in hex.
     pub sha256: String,
+    /// What kind of language model it is, where its files were looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_model: Option<LanguageModelInfo>,
     /// Measured figures by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quality: BTreeMap<String, toml::Value>,
+    /// All files of a model that the user brought, the weights among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<ManifestFile>,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Its name in the model's folder, or its whole path if it was left where it was.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
 }
 
 impl Manifest {

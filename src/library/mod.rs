@@ -4,11 +4,13 @@ pub mod catalog;
 mod download;
 mod error;
 mod folders;
+mod import;
 mod manifest;
 mod shelf;
 
 pub use download::Downloads;
 pub use error::Error;
 pub use folders::Folders;
+pub use import::{NewModel, Placement};
 pub use manifest::Manifest;
 pub use shelf::{Library, sha256};

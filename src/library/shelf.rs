@@ -8,14 +8,14 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Folders, Manifest, catalog};
+use super::{Error, Folders, Manifest, catalog, manifest::ManifestFile};
 use crate::{
-    domain::{ModelInfo, ModelKind, ModelState, Progress, Stage},
+    domain::{ModelInfo, ModelKind, ModelOrigin, ModelState, Progress, Stage},
     job::Cancelled,
 };
 
 /// Bytes read between two looks at the progress.
-const BLOCK: usize = 1 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 
 /// Finds models by id. Holds only paths: cheap to clone, and what it says is read from disk anew.
 #[derive(Debug, Clone)]
@@ -36,8 +36,8 @@ impl Library {
 
     /// Every model there is or could be: bundled ones first, then the user's own, then the catalog.
     pub fn models(&self) -> Vec<ModelInfo> {
-        let mut models = shelf(&self.folders.bundled);
-        models.extend(shelf(&self.folders.models()));
+        let mut models = shelf(&self.folders.bundled, ModelOrigin::Bundled);
+        models.extend(shelf(&self.folders.models(), ModelOrigin::Imported));
         models.extend(catalog::ENTRIES.iter().map(|entry| self.catalog_model(entry)));
         models
     }
@@ -65,13 +65,11 @@ impl Library {
         if model.kind != kind {
             return Err(Error::WrongKind { id: model.id, found: model.kind, needed: kind });
         }
+        let advice = advice_for(&model);
         match model.state {
             ModelState::Ready { path, .. } => Ok(path),
             ModelState::Missing => Err(Error::Missing { id: model.id }),
-            ModelState::Damaged { why } => {
-                let advice = advice_for(&model.id);
-                Err(Error::Damaged { id: model.id, why, advice })
-            }
+            ModelState::Damaged { why } => Err(Error::Damaged { id: model.id, why, advice }),
         }
     }
 
@@ -85,12 +83,28 @@ impl Library {
         Ok(path)
     }
 
+    /// The cards of the user's own models, with the folders they lie in.
+    pub(super) fn manifests(&self) -> Vec<(PathBuf, Manifest)> {
+        let folders = folders_of_models(&self.folders.models());
+        folders
+            .into_iter()
+            .filter_map(|folder| Some((Manifest::read(&folder).ok()?, folder)))
+            .map(|(manifest, folder)| (folder, manifest))
+            .collect()
+    }
+
+    /// The folder of one of the user's own models.
+    pub(super) fn folder_of(&self, id: &str) -> Option<PathBuf> {
+        let manifest = self.manifests().into_iter().find(|(_, manifest)| manifest.id == id);
+        manifest.map(|(folder, _)| folder)
+    }
+
     /// Where a catalog model's file belongs.
     pub(super) fn place(&self, entry: &catalog::Entry) -> PathBuf {
         self.folders.models().join(entry.id).join(entry.file)
     }
 
-    /// Reads a model's file in full and compares its SHA-256 with what it should be.
+    /// Reads a model's files in full and compares their SHA-256 with what they should be.
     ///
     /// # Errors
     /// If it is not here, cannot be read, or is another file.
@@ -101,12 +115,27 @@ impl Library {
     ) -> Result<(), Error> {
         let model = self.find(id)?;
         let path = self.file(id, model.kind)?;
-        let found = sha256(id, &path, on_progress)?;
-        if found == model.sha256 {
-            return Ok(());
+        let own = self.manifests().into_iter().find(|(_, manifest)| manifest.id == id);
+        let mut files = vec![(path, model.sha256.clone())];
+        if let Some((folder, manifest)) = own
+            && !manifest.files.is_empty()
+        {
+            let file = |file: &ManifestFile| (folder.join(&file.name), file.sha256.clone());
+            files = manifest.files.iter().map(file).collect();
         }
-        let why = format!("its file has SHA-256 {found}, not {}", model.sha256);
-        Err(Error::Damaged { id: id.to_owned(), why, advice: advice_for(id) })
+        for (path, expected) in files {
+            let found = sha256(id, &path, on_progress)?;
+            if found != expected {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                let why = format!("its file {file} has SHA-256 {found}, not {expected}");
+                return Err(Error::Damaged {
+                    id: model.id.clone(),
+                    why,
+                    advice: advice_for(&model),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn catalog_model(&self, entry: &catalog::Entry) -> ModelInfo {
@@ -128,16 +157,21 @@ impl Library {
             bytes: entry.bytes,
             state,
             quality: Vec::new(),
+            origin: ModelOrigin::Catalog,
+            language_model: None,
         }
     }
 }
 
 /// What helps when a model's file is not what it should be.
-fn advice_for(id: &str) -> String {
-    if catalog::find(id).is_some() {
-        format!("fetch it again with `formant models fetch {id}`")
-    } else {
-        "take Formant's models folder again to restore it".to_owned()
+fn advice_for(model: &ModelInfo) -> String {
+    let id = &model.id;
+    match model.origin {
+        ModelOrigin::Catalog => format!("fetch it again with `formant models fetch {id}`"),
+        ModelOrigin::Bundled => "take Formant's models folder again to restore it".to_owned(),
+        ModelOrigin::Imported => {
+            format!("remove it with `formant models remove {id}` and import it again")
+        }
     }
 }
 
@@ -164,25 +198,39 @@ pub fn sha256(
         done += n as u64;
         on_progress(Progress { stage: Stage::Verify, subject: id.to_owned(), done, total })?;
     }
+    Ok(hex(hasher))
+}
+
+/// A hash in hex.
+pub(super) fn hex(hasher: Sha256) -> String {
     let mut hex = String::new();
     for byte in hasher.finalize() {
         hex += &format!("{byte:02x}");
     }
-    Ok(hex)
+    hex
 }
 
-/// Every folder with a `model.toml`, by name.
-fn shelf(folder: &Path) -> Vec<ModelInfo> {
+/// Every folder with a `model.toml`, by name; those whose names begin with a dot are being made or
+/// removed.
+fn folders_of_models(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    folders.retain(|folder| folder.join("model.toml").is_file());
+    let mut folders: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        .map(|entry| entry.path())
+        .filter(|folder| folder.join("model.toml").is_file())
+        .collect();
     folders.sort();
-    folders.iter().filter_map(|folder| shelved(folder)).collect()
+    folders
+}
+
+fn shelf(folder: &Path, origin: ModelOrigin) -> Vec<ModelInfo> {
+    folders_of_models(folder).iter().filter_map(|folder| shelved(folder, origin)).collect()
 }
 
 /// `None` for a folder whose `model.toml` cannot be read: it is logged, since nothing else about
 /// the model is known.
-fn shelved(folder: &Path) -> Option<ModelInfo> {
+fn shelved(folder: &Path, origin: ModelOrigin) -> Option<ModelInfo> {
     let manifest = match Manifest::read(folder) {
         Ok(manifest) => manifest,
         Err(why) => {
@@ -191,11 +239,7 @@ fn shelved(folder: &Path) -> Option<ModelInfo> {
         }
     };
     let quality = manifest.figures();
-    let path = folder.join(&manifest.file);
-    let (state, bytes) = match fs::metadata(&path) {
-        Ok(file) => (ModelState::Ready { path, bytes: file.len() }, file.len()),
-        Err(error) => (ModelState::Damaged { why: format!("{}: {error}", manifest.file) }, 0),
-    };
+    let (state, bytes) = state(folder, &manifest);
     Some(ModelInfo {
         id: manifest.id,
         name: manifest.name,
@@ -206,5 +250,30 @@ fn shelved(folder: &Path) -> Option<ModelInfo> {
         bytes,
         state,
         quality,
+        origin,
+        language_model: manifest.language_model,
     })
+}
+
+/// Whether all files are there and as long as they should be, and their bytes.
+fn state(folder: &Path, manifest: &Manifest) -> (ModelState, u64) {
+    let path = folder.join(&manifest.file);
+    let mut bytes = match fs::metadata(&path) {
+        Ok(file) => file.len(),
+        Err(error) => {
+            return (ModelState::Damaged { why: format!("{}: {error}", manifest.file) }, 0);
+        }
+    };
+    if !manifest.files.is_empty() {
+        bytes = manifest.files.iter().map(|file| file.bytes).sum();
+        for ManifestFile { name, bytes: expected, .. } in &manifest.files {
+            let why = match fs::metadata(folder.join(name)) {
+                Ok(file) if file.len() == *expected => continue,
+                Ok(file) => format!("{name} has {} bytes, not {expected}", file.len()),
+                Err(error) => format!("{name}: {error}"),
+            };
+            return (ModelState::Damaged { why }, bytes);
+        }
+    }
+    (ModelState::Ready { path, bytes }, bytes)
 }

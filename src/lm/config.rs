@@ -1,12 +1,21 @@
-//! The sizes of a Llama, as its GGUF file states them, checked against each other.
+//! The sizes of a Llama, checked against each other, and the angles of its rotary embedding.
+//!
+//! Source of the scaling: <https://arxiv.org/abs/2306.15595> (linear) and
+//! <https://github.com/meta-llama/llama-models/blob/main/models/llama3/model.py> (Llama 3.1).
 
-use std::fmt::Display;
+use std::{f64::consts::TAU, fmt::Display};
 
-use super::{Error, ModelProblem, gguf::Gguf};
+use super::{
+    ModelProblem,
+    checkpoint::{Part, Weight},
+};
 use crate::nn::kernels::DIMS_PER_PASS;
 
 /// No model has more of anything; keeps products of two sizes far from overflow.
 const MOST: usize = 1 << 24;
+
+/// No model has wider heads.
+const MOST_HEAD_DIM: usize = 1024;
 
 /// Sizes and constants of the transformer.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,104 +38,198 @@ pub struct Config {
     pub context_length: usize,
     /// Added to the mean square in norms.
     pub rms_eps: f32,
+    /// Whether the embedding serves as the output head.
+    pub is_tied: bool,
     /// Radians that each pair of dimensions turns from one position to the next.
     pub rope_frequencies: Vec<f64>,
 }
 
 impl Config {
-    /// Reads the sizes of a Llama.
+    /// The shape that a tensor of such a model has.
+    pub fn shape(&self, weight: Weight) -> Vec<usize> {
+        let &Self { n_vocab, n_embd, n_ff, .. } = self;
+        let n_query = self.n_heads * self.head_dim;
+        let n_kv = self.n_kv_heads * self.head_dim;
+        match weight {
+            Weight::Embedding | Weight::Head => vec![n_vocab, n_embd],
+            Weight::Norm | Weight::Layer(_, Part::AttnNorm | Part::FfnNorm) => vec![n_embd],
+            Weight::Layer(_, Part::Query) => vec![n_query, n_embd],
+            Weight::Layer(_, Part::Key | Part::Value) => vec![n_kv, n_embd],
+            Weight::Layer(_, Part::Output) => vec![n_embd, n_query],
+            Weight::Layer(_, Part::Gate | Part::Up) => vec![n_ff, n_embd],
+            Weight::Layer(_, Part::Down) => vec![n_embd, n_ff],
+        }
+    }
+
+    /// Weights in all tensors together.
+    pub fn n_parameters(&self) -> u64 {
+        let count = |weight| self.shape(weight).into_iter().map(|n| n as u64).product::<u64>();
+        let in_layer: u64 = Part::ALL.iter().map(|part| count(Weight::Layer(0, *part))).sum();
+        let head = if self.is_tied { 0 } else { count(Weight::Head) };
+        count(Weight::Embedding) + count(Weight::Norm) + head + self.n_layers as u64 * in_layer
+    }
+}
+
+/// The sizes as files state them, under names of their own.
+pub trait Stated {
+    /// A count; `None` if the files do not state it.
+    fn count(&self, key: &str) -> Option<usize>;
+
+    /// A size that every model has.
     ///
     /// # Errors
-    /// If the file is of another architecture, or a value is missing, out of range or not provided
-    /// for here.
-    pub fn read(gguf: &mut Gguf<'_>) -> Result<Self, Error> {
-        match gguf.text("general.architecture") {
-            Some("llama") => (),
-            found => {
-                let found = found.unwrap_or_default().to_owned();
-                return Err(gguf.problem(ModelProblem::Architecture { found }));
+    /// If it is missing without a default, or out of range.
+    fn size(&self, key: &str, default: Option<usize>) -> Result<usize, ModelProblem> {
+        let size = self.count(key).or(default);
+        match size.ok_or_else(|| ModelProblem::MissingValue(key.to_owned()))? {
+            size @ 1..=MOST => Ok(size),
+            size => Err(bad(key, &size, &format!("1 to {MOST}"))),
+        }
+    }
+}
+
+/// Heads that fit each other and the kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key/value heads.
+    pub n_kv_heads: usize,
+    /// Dimensions of each.
+    pub head_dim: usize,
+}
+
+impl AttentionShape {
+    /// Reads the three sizes under their names, in the order of the fields; the last two may be
+    /// left out, and follow from the others and the width.
+    ///
+    /// # Errors
+    /// If one is missing, out of range, or does not fit the others.
+    pub fn read(
+        stated: &impl Stated,
+        n_embd: usize,
+        [heads, kv_heads, dim]: [&str; 3],
+    ) -> Result<Self, ModelProblem> {
+        let n_heads = stated.size(heads, None)?;
+        let n_kv_heads = stated.size(kv_heads, Some(n_heads))?;
+        let head_dim = stated.size(dim, Some(n_embd / n_heads))?;
+        if !n_heads.is_multiple_of(n_kv_heads) {
+            return Err(bad(kv_heads, &n_kv_heads, &format!("a divisor of the {n_heads} heads")));
+        }
+        if !head_dim.is_multiple_of(DIMS_PER_PASS) || head_dim > MOST_HEAD_DIM {
+            let expected = format!("a multiple of {DIMS_PER_PASS} up to {MOST_HEAD_DIM}");
+            return Err(bad(dim, &head_dim, &expected));
+        }
+        Ok(Self { n_heads, n_kv_heads, head_dim })
+    }
+}
+
+/// How a model was stretched beyond the context that it was first taught with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// All positions lie closer by this factor.
+    Linear(f64),
+    /// Slow pairs turn slower by the factor, fast ones as ever, and those between in between.
+    Llama3 {
+        /// How much slower.
+        factor: f64,
+        /// Pairs that turn less often than this within the original context are slowed in full.
+        low_freq_factor: f64,
+        /// Those that turn more often than this are left alone.
+        high_freq_factor: f64,
+        /// Tokens of the original context.
+        original_context: f64,
+    },
+}
+
+/// Radians that each of the pairs of `n_dims` dimensions turns from one position to the next.
+pub fn rope_frequencies(base: f64, n_dims: usize, scaling: RopeScaling) -> Vec<f64> {
+    let frequencies = (0..n_dims / 2).map(|pair| base.powf(-2.0 * pair as f64 / n_dims as f64));
+    let scaled = |frequency: f64| match scaling {
+        RopeScaling::None => frequency,
+        RopeScaling::Linear(factor) => frequency / factor,
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
+            let turns = original_context * frequency / TAU;
+            if turns > high_freq_factor {
+                frequency
+            } else if turns < low_freq_factor {
+                frequency / factor
+            } else {
+                let share = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
+                (1.0 - share) * frequency / factor + share * frequency
             }
         }
-        let n_embd = size(gguf, "llama.embedding_length", None)?;
-        let n_heads = size(gguf, "llama.attention.head_count", None)?;
-        let n_kv_heads = size(gguf, "llama.attention.head_count_kv", Some(n_heads))?;
-        let head_dim = size(gguf, "llama.attention.key_length", Some(n_embd / n_heads))?;
-        if !n_heads.is_multiple_of(n_kv_heads) {
-            let expected = format!("a divisor of the {n_heads} heads");
-            return Err(bad(gguf, "llama.attention.head_count_kv", &n_kv_heads, &expected));
-        }
-        if head_dim == 0 || !head_dim.is_multiple_of(DIMS_PER_PASS) {
-            let expected = format!("a multiple of {DIMS_PER_PASS}");
-            return Err(bad(gguf, "llama.attention.key_length", &head_dim, &expected));
-        }
-        let rms_eps = gguf
-            .number("llama.attention.layer_norm_rms_epsilon")
-            .ok_or_else(|| missing(gguf, "llama.attention.layer_norm_rms_epsilon"))?;
-        let n_vocab = gguf.shape("token_embd.weight")?.first().copied().unwrap_or(0);
-        Ok(Self {
-            n_vocab,
-            n_embd,
-            n_layers: size(gguf, "llama.block_count", None)?,
-            n_heads,
-            n_kv_heads,
-            head_dim,
-            n_ff: size(gguf, "llama.feed_forward_length", None)?,
-            context_length: size(gguf, "llama.context_length", None)?,
-            rms_eps: rms_eps as f32,
-            rope_frequencies: rope_frequencies(gguf, head_dim)?,
-        })
-    }
-}
-
-/// Llama 3.1 and later divide the frequencies; their files bring the divisors as a tensor.
-fn rope_frequencies(gguf: &mut Gguf<'_>, head_dim: usize) -> Result<Vec<f64>, Error> {
-    const DIVISORS: &str = "rope_freqs.weight";
-    let n_dims = size(gguf, "llama.rope.dimension_count", Some(head_dim))?;
-    if n_dims > head_dim || !n_dims.is_multiple_of(2) {
-        let expected = format!("an even number up to {head_dim}");
-        return Err(bad(gguf, "llama.rope.dimension_count", &n_dims, &expected));
-    }
-    let base = gguf.number("llama.rope.freq_base").unwrap_or(10_000.0);
-    if !(base >= 1.0 && base.is_finite()) {
-        return Err(bad(gguf, "llama.rope.freq_base", &base, "a number from 1"));
-    }
-    let factor = match gguf.text("llama.rope.scaling.type") {
-        None | Some("none") => 1.0,
-        Some("linear") => gguf.number("llama.rope.scaling.factor").unwrap_or(1.0),
-        Some(other) => {
-            return Err(bad(gguf, "llama.rope.scaling.type", other, "\"none\" or \"linear\""));
-        }
     };
-    if !(factor > 0.0 && factor.is_finite()) {
-        return Err(bad(gguf, "llama.rope.scaling.factor", &factor, "a number above 0"));
-    }
-    let n_pairs = n_dims / 2;
-    let divisors = if gguf.has_tensor(DIVISORS) {
-        gguf.vector(DIVISORS, n_pairs)?
-    } else {
-        vec![1.0; n_pairs]
-    };
-    if let Some(divisor) = divisors.iter().find(|divisor| !divisor.is_normal() || **divisor < 0.0) {
-        return Err(bad(gguf, DIVISORS, divisor, "numbers above 0"));
-    }
-    let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / n_dims as f64) / factor;
-    let divisors = divisors.iter().enumerate();
-    Ok(divisors.map(|(pair, divisor)| frequency(pair) / f64::from(*divisor)).collect())
+    frequencies.map(scaled).collect()
 }
 
-fn size(gguf: &Gguf<'_>, key: &str, default: Option<usize>) -> Result<usize, Error> {
-    let size = gguf.count(key).or(default).ok_or_else(|| missing(gguf, key))?;
-    match size {
-        1..=MOST => Ok(size),
-        _ => Err(bad(gguf, key, &size, &format!("1 to {MOST}"))),
-    }
-}
-
-fn missing(gguf: &Gguf<'_>, key: &str) -> Error {
-    gguf.problem(ModelProblem::MissingValue(key.to_owned()))
-}
-
-fn bad(gguf: &Gguf<'_>, key: &str, value: &(impl Display + ?Sized), expected: &str) -> Error {
+/// A value that cannot be.
+pub fn bad(key: &str, value: &(impl Display + ?Sized), expected: &str) -> ModelProblem {
     let (key, value, expected) = (key.to_owned(), value.to_string(), expected.to_owned());
-    gguf.problem(ModelProblem::BadValue { key, value, expected })
+    ModelProblem::BadValue { key, value, expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the configuration of Llama 3.1 states it.
+    const LLAMA_3_1: RopeScaling = RopeScaling::Llama3 {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_context: 8192.0,
+    };
+
+    #[track_caller]
+    fn check(scaling: RopeScaling, expected: &[(usize, f64)]) {
+        let frequencies = rope_frequencies(500_000.0, 128, scaling);
+        assert_eq!(frequencies.len(), 64);
+        for &(pair, expected) in expected {
+            let found = frequencies[pair];
+            assert!((found / expected - 1.0).abs() < 2e-6, "pair {pair}: {found}, not {expected}");
+        }
+    }
+
+    // Both lists are Meta's and Hugging Face's code, run in single precision.
+    #[test]
+    fn frequencies_of_llama_3_1_are_the_reference_s() {
+        check(
+            LLAMA_3_1,
+            &[
+                (0, 1.0),
+                (1, 0.814_617_234),
+                (16, 0.037_606_030_9),
+                (28, 0.003_211_445_99),
+                (29, 0.002_166_570_76),
+                (30, 0.001_371_893_57),
+                (32, 5.248_461_61e-4),
+                (34, 1.785_078_13e-4),
+                (35, 9.556_212_35e-5),
+                (36, 7.784_655_27e-5),
+                (40, 3.428_102_2e-5),
+                (63, 3.068_925_99e-7),
+            ],
+        );
+    }
+
+    #[test]
+    fn unscaled_frequencies_are_the_reference_s() {
+        check(
+            RopeScaling::None,
+            &[
+                (29, 0.002_616_099_25),
+                (32, 1.414_213_56e-3),
+                (35, 7.644_969_88e-4),
+                (63, 2.455_140_79e-6),
+            ],
+        );
+    }
+
+    #[test]
+    fn linear_scaling_slows_every_pair() {
+        check(RopeScaling::Linear(4.0), &[(0, 0.25), (32, 1.414_213_56e-3 / 4.0)]);
+    }
 }

@@ -98,9 +98,22 @@ pub enum Error {
 /// What is wrong with a model file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelProblem {
-    /// It does not begin as a GGUF file does.
-    #[error("it is not a GGUF file")]
-    NotGguf,
+    /// It is no model of any known format.
+    #[error(
+        "it is neither a GGUF file nor a folder with config.json, tokenizer.json and safetensors"
+    )]
+    Unrecognized,
+    /// A file that its folder lacks.
+    #[error("its file {0} is missing")]
+    MissingFile(String),
+    /// A file of it that cannot be understood.
+    #[error("its file {file} cannot be read ({why})")]
+    File {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Its list of contents makes no sense.
     #[error("its header is damaged ({0}); fetch it again")]
     Header(String),
@@ -113,10 +126,12 @@ pub enum ModelProblem {
         expected: u64,
     },
     /// A model of another family.
-    #[error("its architecture is {found:?}, known is \"llama\"")]
+    #[error("its architecture is {found:?}, {known}")]
     Architecture {
         /// Which family.
         found: String,
+        /// Which would do, in words.
+        known: &'static str,
     },
     /// A value that every model states.
     #[error("it does not state {0:?}")]
@@ -135,7 +150,7 @@ pub enum ModelProblem {
     #[error("tensor {0:?} is missing")]
     MissingTensor(String),
     /// A tensor that no such model has.
-    #[error("tensor {0:?} belongs to no model of this architecture")]
+    #[error("tensor {0:?} {why}", why = why_unknown(.0))]
     UnknownTensor(String),
     /// A tensor of the wrong shape.
     #[error("tensor {name:?} is {found:?}, expected {expected:?}")]
@@ -161,6 +176,17 @@ pub enum ModelProblem {
     /// A chat template that cannot be compiled.
     #[error("its chat template cannot be read ({0})")]
     ChatTemplate(String),
+}
+
+/// What a tensor that no Llama has tells of the model.
+fn why_unknown(name: &str) -> &'static str {
+    if name.rsplit('.').next() == Some("bias") {
+        "is a bias, and layers with biases are not provided for"
+    } else if name.contains("_exps.") || name.contains("gate_inp") || name.contains("experts") {
+        "belongs to a mixture of experts, which is not provided for"
+    } else {
+        "belongs to no model of this architecture"
+    }
 }
 
 impl Error {

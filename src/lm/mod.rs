@@ -5,17 +5,20 @@
 
 pub mod bench;
 
+mod checkpoint;
 mod config;
 mod date;
 mod error;
 mod gguf;
-mod gguf_alignment;
+mod hugging_face;
+mod inspect;
 mod kept;
 mod kv_cache;
 mod model;
 mod pace;
 mod sampling;
 mod scheduler;
+mod sentencepiece;
 mod sequence;
 mod speculative;
 mod template;
@@ -26,6 +29,7 @@ mod tokenizer;
 mod transformer;
 
 pub use error::{Error, ModelProblem};
+pub use inspect::{Inspection, inspect};
 pub use model::LanguageModel;
 pub use scheduler::{MAX_DRAFT_TOKENS, Scheduler, SequenceEvent};
 pub use sequence::{SequenceId, SequenceRequest};

@@ -1,11 +1,10 @@
-//! A language model as one file: weights, vocabulary, chat template.
+//! A language model: weights, vocabulary, chat template.
 
 use std::path::Path;
 
 use super::{
     Error, ModelProblem,
-    config::Config,
-    gguf::{Gguf, OnProgress},
+    checkpoint::{self, OnProgress},
     template::ChatTemplate,
     tokenizer::Tokenizer,
     transformer::Transformer,
@@ -21,27 +20,29 @@ pub struct LanguageModel {
 }
 
 impl LanguageModel {
-    /// Reads a Llama-family model from a GGUF file.
+    /// Reads a Llama-family model from a GGUF file, or from a folder as Hugging Face lays it out:
+    /// `path` is the folder or its `model.safetensors`, `model.safetensors.index.json` or
+    /// `config.json`.
     ///
     /// `on_progress` hears of bytes read and bytes in all.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or holds a model that cannot be used here; or if
-    /// `on_progress` cancelled the load.
+    /// If a file is missing, cannot be read, is damaged, or holds a model that cannot be used here;
+    /// or if `on_progress` cancelled the load.
     pub fn load(path: &Path, on_progress: OnProgress<'_>) -> Result<Self, Error> {
-        let mut gguf = Gguf::open(path, on_progress)?;
-        let config = Config::read(&mut gguf)?;
-        let tokenizer = Tokenizer::read(&gguf, config.n_vocab)?;
-        let chat_template = match gguf.text("tokenizer.chat_template") {
+        let mut checkpoint = checkpoint::open(path, on_progress)?;
+        let config = checkpoint.config()?;
+        checkpoint::check(&*checkpoint, &config)?;
+        let tokenizer = checkpoint.tokenizer(config.n_vocab)?;
+        let chat_template = match checkpoint.chat_template()? {
             Some(source) => {
-                let template = ChatTemplate::compile(source);
-                Some(template.map_err(|why| gguf.problem(ModelProblem::ChatTemplate(why)))?)
+                let template = ChatTemplate::compile(&source);
+                Some(template.map_err(|why| checkpoint.problem(ModelProblem::ChatTemplate(why)))?)
             }
             None => None,
         };
-        let file_name = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let name = gguf.text("general.name").map_or_else(file_name, str::to_owned);
-        let transformer = Transformer::load(config, &mut gguf)?;
+        let name = checkpoint.name();
+        let transformer = Transformer::load(config, &mut *checkpoint)?;
         Ok(Self { name, transformer, tokenizer, chat_template })
     }
 
@@ -66,7 +67,7 @@ impl LanguageModel {
     /// If the model has no chat template, or the template refuses the conversation.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, Error> {
         let template = self.chat_template.as_ref().ok_or(Error::NoChatTemplate)?;
-        let (bos, eos) = (self.tokenizer.bos_text(), self.tokenizer.eos_text());
+        let (bos, eos) = (&self.tokenizer.bos_text, &self.tokenizer.eos_text);
         self.tokenizer.encode_prompt(&template.render(messages, bos, eos)?)
     }
 
@@ -88,10 +89,9 @@ impl LanguageModel {
         self.transformer.instructions().label()
     }
 
-    /// The text of some token ids.
+    /// The text of some token ids that begin a text.
     pub fn text(&self, ids: &[u32]) -> String {
-        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.tokenizer.bytes(id)).copied().collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.tokenizer.text(ids)
     }
 
     pub(super) fn transformer(&self) -> &Transformer {
@@ -174,11 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_gguf_file_is_named_with_its_path() {
+    fn what_is_no_model_is_named_with_its_path() {
         let error = load_bytes(b"PK\x03\x04 a zip").err().unwrap().to_string();
-        assert!(error.starts_with("cannot use the model: it is not a GGUF file: "), "{error}");
+        let why = "cannot use the model: it is neither a GGUF file nor a folder with config.json, \
+                   tokenizer.json and safetensors: ";
+        assert!(error.starts_with(why), "{error}");
         assert!(error.ends_with("model.gguf"), "{error}");
-        assert!(load_bytes(b"").err().unwrap().to_string().contains("not a GGUF file"));
+        assert!(load_bytes(b"").err().unwrap().to_string().contains("neither a GGUF file"));
         let missing = LanguageModel::load(Path::new("no/such.gguf"), &mut |_, _| Ok(()));
         let error = missing.err().unwrap().to_string();
         assert!(error.starts_with("cannot read the model: ") && error.ends_with("no/such.gguf"));
@@ -212,7 +214,30 @@ mod tests {
     fn a_tensor_that_nobody_would_use_is_refused() {
         check(
             |file| file.set_tensor("blk.0.attn_q.bias", zeros(&[N_EMBD])),
-            "tensor \"blk.0.attn_q.bias\" belongs to no model of this architecture",
+            "tensor \"blk.0.attn_q.bias\" is a bias, and layers with biases are not provided for",
+        );
+    }
+
+    #[test]
+    fn a_mixture_of_experts_is_told_to_be_one() {
+        check(
+            |file| file.set_tensor("blk.0.ffn_gate_inp.weight", zeros(&[8, N_EMBD])),
+            "tensor \"blk.0.ffn_gate_inp.weight\" belongs to a mixture of experts, which is not \
+             provided for",
+        );
+        check(
+            |file| file.set_value("llama.expert_count", Value::U32(8)),
+            "it states \"llama.expert_count\" as 8, expected 0: a mixture of experts is not \
+             provided for",
+        );
+    }
+
+    #[test]
+    fn a_window_shorter_than_the_context_is_refused() {
+        check(
+            |file| file.set_value("llama.attention.sliding_window", Value::U32(96)),
+            "it states \"llama.attention.sliding_window\" as 96, expected 0 or the whole context of \
+             160",
         );
     }
 
@@ -232,7 +257,7 @@ mod tests {
         );
         check(
             |file| file.set_value("general.alignment", Value::U32(0)),
-            "its header is damaged (its alignment is zero); fetch it again",
+            "its header is damaged (its alignment is not 1 to 65536); fetch it again",
         );
         check(
             |file| file.values.retain(|(key, _)| key != "llama.feed_forward_length"),

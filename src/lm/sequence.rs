@@ -80,7 +80,7 @@ impl Sequence {
             rows: Vec::new(),
             draft: Draft::default(),
             draft_time: Duration::ZERO,
-            text: TextStream::default(),
+            text: model.tokenizer().text_stream(),
             model,
         }
     }

@@ -8,11 +8,24 @@
 pub struct TextStream {
     /// The beginning of a character whose end has not come yet.
     pending: Vec<u8>,
+    /// Whether a space that comes now is one that the tokenizer put there.
+    drops_space: bool,
 }
 
 impl TextStream {
+    /// The stream of a text; `drops_first_space` for tokenizers that write its first word as if a
+    /// space stood before it.
+    pub fn new(drops_first_space: bool) -> Self {
+        Self { pending: Vec::new(), drops_space: drops_first_space }
+    }
+
     /// Takes in bytes and returns the text that they complete; what can be no text becomes `�`.
     pub fn push(&mut self, bytes: &[u8]) -> String {
+        let mut bytes = bytes;
+        if self.drops_space && !bytes.is_empty() {
+            self.drops_space = false;
+            bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
+        }
         self.pending.extend_from_slice(bytes);
         let mut text = String::new();
         let mut done = 0;
@@ -50,6 +63,12 @@ pub fn byte_of_letter(letter: char) -> Option<u8> {
     }
 }
 
+/// The bytes of a token written in those letters; of any other token, those of its name.
+pub fn spelled_by(token: &str) -> Vec<u8> {
+    let letters: Option<Vec<u8>> = token.chars().map(byte_of_letter).collect();
+    letters.unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
 fn is_printable(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF)
 }
@@ -76,6 +95,14 @@ mod tests {
         assert_eq!(stream.push(b"\xF0\x9F"), "");
         assert_eq!(stream.finish(), "\u{FFFD}");
         assert_eq!(stream.finish(), "");
+    }
+
+    #[test]
+    fn a_space_that_the_tokenizer_put_first_is_dropped_once() {
+        let mut stream = TextStream::new(true);
+        assert_eq!(stream.push(b""), "");
+        assert_eq!(stream.push(b" Hi"), "Hi");
+        assert_eq!(stream.push(b" there"), " there");
     }
 
     proptest! {

@@ -2,15 +2,20 @@
 //!
 //! Pre-norm blocks of grouped-query attention with interleaved rotary embedding and `SwiGLU`, root
 //! mean square norms, a tied or own output head. Sources: <https://arxiv.org/abs/2302.13971>,
-//! <https://arxiv.org/abs/2407.21783>; weight names and the order of query and key rows as
-//! llama.cpp's converter writes them into GGUF files.
+//! <https://arxiv.org/abs/2407.21783>; the order of query and key rows is llama.cpp's, where pairs
+//! that turn together are neighbours.
 //!
 //! Every row is computed as if it were alone (see [`kernels`](crate::nn::kernels)), so logits do not
 //! depend on how a prompt is cut into chunks, on drafted neighbours or on other sequences.
 
 use std::sync::Arc;
 
-use super::{Error, ModelProblem, config::Config, gguf::Gguf, kv_cache::KvCache};
+use super::{
+    Error,
+    checkpoint::{self, Checkpoint, Part, Weight},
+    config::Config,
+    kv_cache::KvCache,
+};
 use crate::{
     job::Cancelled,
     nn::kernels::{
@@ -96,32 +101,32 @@ impl Transformer {
     ///
     /// # Errors
     /// If a tensor is missing, misshaped, unknown or unreadable, or the load was cancelled.
-    pub fn load(config: Config, gguf: &mut Gguf<'_>) -> Result<Self, Error> {
+    pub fn load(config: Config, checkpoint: &mut dyn Checkpoint) -> Result<Self, Error> {
+        checkpoint::check(checkpoint, &config)?;
         let Config { n_vocab, n_embd, n_ff, n_layers, .. } = config;
-        refuse_unknown_tensors(gguf, n_layers)?;
         let n_query = config.n_heads * config.head_dim;
         let n_kv = config.n_kv_heads * config.head_dim;
-        let embedding = gguf.matrix("token_embd.weight", n_vocab, n_embd)?;
+        let embedding = checkpoint.matrix(Weight::Embedding, n_vocab, n_embd)?;
         let mut layers = Vec::new();
         for layer_idx in 0..n_layers {
-            let name = |part: &str| format!("blk.{layer_idx}.{part}.weight");
+            let weight = |part| Weight::Layer(layer_idx, part);
             layers.push(Layer {
-                attn_norm: gguf.vector(&name("attn_norm"), n_embd)?,
-                q: gguf.matrix(&name("attn_q"), n_query, n_embd)?,
-                k: gguf.matrix(&name("attn_k"), n_kv, n_embd)?,
-                v: gguf.matrix(&name("attn_v"), n_kv, n_embd)?,
-                o: gguf.matrix(&name("attn_output"), n_embd, n_query)?,
-                ffn_norm: gguf.vector(&name("ffn_norm"), n_embd)?,
-                gate: gguf.matrix(&name("ffn_gate"), n_ff, n_embd)?,
-                up: gguf.matrix(&name("ffn_up"), n_ff, n_embd)?,
-                down: gguf.matrix(&name("ffn_down"), n_embd, n_ff)?,
+                attn_norm: checkpoint.vector(weight(Part::AttnNorm), n_embd)?,
+                q: checkpoint.matrix(weight(Part::Query), n_query, n_embd)?,
+                k: checkpoint.matrix(weight(Part::Key), n_kv, n_embd)?,
+                v: checkpoint.matrix(weight(Part::Value), n_kv, n_embd)?,
+                o: checkpoint.matrix(weight(Part::Output), n_embd, n_query)?,
+                ffn_norm: checkpoint.vector(weight(Part::FfnNorm), n_embd)?,
+                gate: checkpoint.matrix(weight(Part::Gate), n_ff, n_embd)?,
+                up: checkpoint.matrix(weight(Part::Up), n_ff, n_embd)?,
+                down: checkpoint.matrix(weight(Part::Down), n_embd, n_ff)?,
             });
         }
-        let norm = gguf.vector("output_norm.weight", n_embd)?;
-        let head = if gguf.has_tensor("output.weight") {
-            Some(gguf.matrix("output.weight", n_vocab, n_embd)?)
-        } else {
+        let norm = checkpoint.vector(Weight::Norm, n_embd)?;
+        let head = if config.is_tied {
             None
+        } else {
+            Some(checkpoint.matrix(Weight::Head, n_vocab, n_embd)?)
         };
         Ok(Self { config, instructions: Instructions::best(), embedding, layers, norm, head })
     }
@@ -309,35 +314,6 @@ impl Transformer {
 impl Layer {
     fn matrices(&self) -> [&Matrix; 7] {
         [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
-    }
-}
-
-/// A tensor that is not used would mean that the model is another one than it says.
-fn refuse_unknown_tensors(gguf: &Gguf<'_>, n_layers: usize) -> Result<(), Error> {
-    const OUTSIDE: [&str; 4] =
-        ["token_embd.weight", "output_norm.weight", "output.weight", "rope_freqs.weight"];
-    const IN_LAYER: [&str; 9] = [
-        "attn_norm.weight",
-        "attn_q.weight",
-        "attn_k.weight",
-        "attn_v.weight",
-        "attn_output.weight",
-        "ffn_norm.weight",
-        "ffn_gate.weight",
-        "ffn_up.weight",
-        "ffn_down.weight",
-    ];
-    let known = |name: &str| {
-        let in_layer = || {
-            let (layer_idx, part) = name.strip_prefix("blk.")?.split_once('.')?;
-            let layer_idx = layer_idx.parse::<usize>().ok()?;
-            Some(layer_idx < n_layers && IN_LAYER.contains(&part))
-        };
-        OUTSIDE.contains(&name) || in_layer().unwrap_or(false)
-    };
-    match gguf.tensor_names().filter(|name| !known(name)).min() {
-        None => Ok(()),
-        Some(name) => Err(gguf.problem(ModelProblem::UnknownTensor(name.to_owned()))),
     }
 }
 

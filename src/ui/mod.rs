@@ -5,6 +5,7 @@
 
 mod app;
 pub mod chat;
+mod dialogs;
 mod disk;
 mod keys;
 mod models;

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, path::Path, process::Stdio};
 
-use crate::support::{complaint, data, figures, formant, formant_in, json_lines, output};
+use crate::support::{complaint, data, figures, formant, formant_in, json_lines, output, root};
 
 fn path(folder: &tempfile::TempDir, name: &str) -> String {
     folder.path().join(name).display().to_string()
@@ -307,4 +307,67 @@ fn the_list_of_devices_is_there_with_or_without_a_sound_card() {
     assert!(data().is_dir());
     assert_eq!(output(formant(&["devices"])).status.code(), Some(0));
     json_lines(formant(&["devices", "--json"]));
+}
+
+#[test]
+fn a_model_of_the_user_s_own_is_imported_chatted_with_and_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let original = root().join("tests/fixtures/lm/tiny-llama3");
+    let run = |arguments: &[&str]| formant_in(data.path(), arguments);
+    let imported = figures(run(&["models", "import", &original.display().to_string(), "--json"]));
+    assert_eq!(imported["model"]["id"], "tiny-llama3");
+    assert_eq!(imported["model"]["language_model"]["head_dim"], 128);
+    assert_eq!(imported["model"]["language_model"]["has_chat_template"], true);
+    let copy = data.path().join("models/tiny-llama3");
+    for file in fs::read_dir(&copy).unwrap().map(|file| file.unwrap().file_name()) {
+        if file != "model.toml" {
+            assert!(fs::read(copy.join(&file)).unwrap() == fs::read(original.join(&file)).unwrap());
+        }
+    }
+    let lines = json_lines(run(&["models", "verify", "tiny-llama3", "--json"]));
+    assert_eq!(lines[0]["ok"], true);
+
+    let reply = figures(run(&[
+        "chat",
+        "--model",
+        "tiny-llama3",
+        "--prompt",
+        "the sea",
+        "--temperature",
+        "0",
+        "--max-tokens",
+        "8",
+        "--json",
+    ]));
+    assert_eq!(reply["context_length"], 512);
+    assert!(reply["prompt_tokens"].as_u64().unwrap() > 4, "{reply}");
+
+    assert!(output(run(&["models", "remove", "tiny-llama3"])).status.success());
+    assert!(!copy.exists() && original.join("config.json").is_file());
+    let said = complaint(run(&["models", "info", "tiny-llama3"]), 1);
+    assert!(said.contains("no model called"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let refused = |path: &Path, why: &str| {
+        let path = path.display().to_string();
+        let said = complaint(formant_in(&data, &["models", "import", &path]), 1);
+        assert!(said.contains(why) && said.contains(&path), "{said}");
+        let left = fs::read_dir(data.join("models")).into_iter().flatten().count();
+        assert_eq!(left, 0, "something is left");
+    };
+    refused(&folder.path().join("none.gguf"), "cannot read the model");
+    let text = folder.path().join("text.gguf");
+    fs::write(&text, "not a model").unwrap();
+    refused(&text, "neither a GGUF file nor a folder");
+    let half = folder.path().join("half");
+    fs::create_dir(&half).unwrap();
+    let fixture = root().join("tests/fixtures/lm/tiny-llama3/config.json");
+    fs::copy(fixture, half.join("config.json")).unwrap();
+    refused(&half, "its file model.safetensors is missing");
+    let said = complaint(formant_in(&data, &["models", "remove", "joe-hifigan"]), 1);
+    assert!(said.contains("comes with Formant"), "{said}");
 }

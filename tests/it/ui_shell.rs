@@ -91,6 +91,12 @@ impl Window {
         self.harness.run_steps(3);
     }
 
+    fn drop_in(&mut self, path: &std::path::Path) {
+        let file = crate::ui_speak::Dropped(path.to_owned());
+        self.harness.input_mut().dropped_files.push(Arc::new(file));
+        self.harness.run_steps(2);
+    }
+
     fn act(&mut self, action: Action) {
         let ctx = self.harness.ctx.clone();
         self.harness.state_mut().as_mut().unwrap().act(&ctx, action);
@@ -209,6 +215,51 @@ fn a_model_that_arrives_is_seen_after_a_refresh() {
     std::fs::write(folder.join("weights"), "xyz").unwrap();
     window.click(Role::Button, "Verify Tiny letters");
     window.wait_for("the verdict", |window| window.shows_part("Tiny letters: tiny cannot be used"));
+}
+
+#[test]
+fn a_model_of_the_user_s_own_is_looked_into_taken_in_and_removed() {
+    let mut window = Window::new();
+    window.click(Role::Tab, "Models");
+    window.wait_for("the list of models", |window| !window.app().models().is_empty());
+    let original = crate::support::root().join("tests/fixtures/lm/tiny-llama3");
+    let look = |window: &mut Window, path: &str| {
+        let field = window.harness.get_by_role_and_label(Role::TextInput, "Path");
+        field.focus();
+        field.type_text(path);
+        window.harness.run_steps(2);
+        window.press(Modifiers::NONE, Key::Enter);
+    };
+    look(&mut window, &original.display().to_string());
+    window.wait_for("what it is", |window| window.shows("Copy into the library"));
+    assert!(window.shows_part("Llama in safetensors") && window.shows_part("context 512"));
+    window.click(Role::Button, "Copy into the library");
+    let is_here = |window: &Window| window.app().models().iter().any(|it| it.id == "tiny-llama3");
+    window.wait_for("the model", is_here);
+    window.harness.run_steps(2);
+    assert!(window.folders.models().join("tiny-llama3/config.json").is_file());
+
+    window.click(Role::Button, "Remove tiny-llama3");
+    window.click(Role::Button, "Keep tiny-llama3");
+    assert!(is_here(&window));
+    window.click(Role::Button, "Remove tiny-llama3");
+    window.click(Role::Button, "Remove tiny-llama3 for good");
+    window.wait_for("its end", |window| !is_here(window));
+    assert!(!window.folders.models().join("tiny-llama3").exists());
+    assert!(original.join("config.json").is_file());
+}
+
+#[test]
+fn what_is_dropped_and_is_no_model_is_refused_with_the_reason() {
+    let mut window = Window::new();
+    window.click(Role::Tab, "Models");
+    window.wait_for("the list of models", |window| !window.app().models().is_empty());
+    let path = window.folders.data.join("text.gguf");
+    std::fs::create_dir_all(&window.folders.data).unwrap();
+    std::fs::write(&path, "not a model").unwrap();
+    window.drop_in(&path);
+    window.wait_for("the reason", |window| window.shows_part("neither a GGUF file"));
+    assert!(!window.shows("Copy into the library"));
 }
 
 #[test]

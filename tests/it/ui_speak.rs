@@ -13,7 +13,7 @@ use egui_kittest::{
 };
 use formant::{
     audio::{self, Loops, Player},
-    domain::{ModelInfo, ModelKind, ModelState},
+    domain::{ModelInfo, ModelKind, ModelOrigin, ModelState},
     engine::Client,
     library::{Downloads, Folders, Library, catalog},
     settings::Settings,
@@ -115,6 +115,8 @@ fn model(id: &str, kind: ModelKind) -> ModelInfo {
         bytes: 0,
         state: ModelState::Ready { path: PathBuf::from(id), bytes: 0 },
         quality: Vec::new(),
+        origin: ModelOrigin::Bundled,
+        language_model: None,
     }
 }
 
@@ -363,8 +365,9 @@ fn an_exported_wav_that_is_dropped_is_the_take_again() {
     assert_eq!(state.selected_take().unwrap().name, "Take 1");
 }
 
+/// A file that somebody lets fall on a window.
 #[derive(Debug)]
-struct Dropped(PathBuf);
+pub struct Dropped(pub PathBuf);
 
 impl egui::DroppedFile for Dropped {
     fn path(&self) -> &Path {

@@ -7,7 +7,7 @@ use super::{
     state::{State, Work},
 };
 use crate::{
-    domain::{ModelInfo, ModelState},
+    domain::{ModelInfo, ModelOrigin, ModelState},
     engine::{LoadedModel, Status},
     library::catalog,
     ui::{
@@ -31,6 +31,12 @@ pub(super) enum Pressed {
     Stop,
     /// Take its error away.
     Forgive,
+    /// Ask whether it is to be removed.
+    Doubt,
+    /// Do not remove it.
+    Keep,
+    /// Take it out of the library.
+    Remove,
 }
 
 /// Draws a model; returns what was pressed.
@@ -57,6 +63,9 @@ pub(super) fn ui(
         });
         if let Some(work) = work {
             pressed = work_ui(ui, work).or(pressed);
+        }
+        if state.is_doubted(&model.id) {
+            pressed = doubt_ui(ui, model).or(pressed);
         }
         let trouble = state.trouble(&model.id);
         if let Some(trouble) = trouble {
@@ -95,6 +104,12 @@ fn actions_ui(
 ) -> Option<Pressed> {
     let name = &model.name;
     let mut pressed = None;
+    if model.origin == ModelOrigin::Imported {
+        let remove = ui.button("Remove").on_hover_text("Take the model out of the library");
+        if remove.accessible_name(format!("Remove {name}")).clicked() {
+            pressed = Some(Pressed::Doubt);
+        }
+    }
     let mut button =
         |ui: &mut egui::Ui, button: egui::Button<'_>, action, verb: &str, tooltip: &str| {
             let response = ui.add(button).on_hover_text(tooltip);
@@ -135,7 +150,28 @@ fn actions_ui(
     pressed
 }
 
-fn work_ui(ui: &mut egui::Ui, work: &Work) -> Option<Pressed> {
+/// Asks once more.
+fn doubt_ui(ui: &mut egui::Ui, model: &ModelInfo) -> Option<Pressed> {
+    ui.horizontal(|ui| {
+        let ink = theme::color(Hue::Warn, ui.visuals());
+        let words = "Remove this model? What was copied is deleted; the original stays.";
+        ui.label(RichText::new(words).color(ink));
+        let name = &model.name;
+        let yes = ui.button("Remove it").on_hover_text("Delete the library's copy");
+        let no = ui.button("Keep it").on_hover_text("Leave it in the library");
+        match (
+            yes.accessible_name(format!("Remove {name} for good")).clicked(),
+            no.accessible_name(format!("Keep {name}")).clicked(),
+        ) {
+            (true, _) => Some(Pressed::Remove),
+            (false, true) => Some(Pressed::Keep),
+            (false, false) => None,
+        }
+    })
+    .inner
+}
+
+pub(super) fn work_ui(ui: &mut egui::Ui, work: &Work) -> Option<Pressed> {
     ui.horizontal(|ui| {
         ui.label(work.label());
         let fraction = work.fraction();
@@ -176,10 +212,12 @@ fn trouble_ui(ui: &mut egui::Ui, trouble: &str, model: &ModelInfo) -> Option<Pre
 
 /// What helps against damage.
 fn remedy(model: &ModelInfo) -> &'static str {
-    if catalog::find(&model.id).is_some() {
-        "Fetch it again; what is whole of it is kept."
-    } else {
-        "It comes with Formant: take Formant's models folder again to restore it."
+    match model.origin {
+        ModelOrigin::Catalog => "Fetch it again; what is whole of it is kept.",
+        ModelOrigin::Bundled => {
+            "It comes with Formant: take Formant's models folder again to restore it."
+        }
+        ModelOrigin::Imported => "Remove it and bring it again.",
     }
 }
 
@@ -208,6 +246,12 @@ fn figures_ui(ui: &mut egui::Ui, model: &ModelInfo, loaded: Option<&LoadedModel>
 
 fn particulars_ui(ui: &mut egui::Ui, model: &ModelInfo, is_verified: bool) {
     ui.spacing_mut().item_spacing.y = theme::TIGHT;
+    if let Some(language) = &model.language_model {
+        widgets::particular_ui(ui, "Model", &language.summary());
+        for (name, value) in language.particulars() {
+            widgets::particular_ui(ui, name, &value);
+        }
+    }
     widgets::particular_ui(ui, "Licence", &model.licence);
     widgets::particular_ui(ui, "Source", &model.source);
     widgets::copy_ui(ui, "Id", &model.id, &model.id);

@@ -1,6 +1,7 @@
 //! The Models page: what there is, what is missing, and what is in memory.
 
 mod card;
+mod import;
 mod page;
 mod quality;
 mod state;

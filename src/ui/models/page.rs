@@ -6,14 +6,19 @@ use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 
 use super::{
     card::{self, Pressed},
+    import::{Import, Wish},
     state::{Doing, Ending, State},
 };
 use crate::{
     domain::{ModelInfo, ModelKind, ModelState, Progress},
-    engine::{self, EngineJob, ErrorKind},
+    engine::{self, EngineJob, ErrorKind, ImportRequest},
     job::{Job, Update},
     library::{self, catalog},
-    ui::{Action, Activity, Context, Page, PageCommand, Toast, theme, units, widgets},
+    ui::{
+        Action, Activity, Context, Page, PageCommand, Toast,
+        theme::{self, Hue},
+        units, widgets,
+    },
 };
 
 /// Looks again which models there are.
@@ -29,6 +34,7 @@ const STOP: &str = "models.stop";
 #[derive(Default)]
 pub struct ModelsPage {
     state: State,
+    import: Import,
     jobs: Vec<(String, AnyJob)>,
     /// As they were in the last frame, for commands and words outside of one.
     missing: Vec<String>,
@@ -41,6 +47,7 @@ enum AnyJob {
     Fetch(Job<Progress, Result<PathBuf, library::Error>>),
     Verify(Job<Progress, Result<(), library::Error>>),
     Engine(EngineJob<Progress, ()>),
+    Import(EngineJob<Progress, ModelInfo>),
 }
 
 impl AnyJob {
@@ -50,6 +57,7 @@ impl AnyJob {
             Self::Fetch(job) => job.poll().map(|update| ended(update, of_library)),
             Self::Verify(job) => job.poll().map(|update| ended(update, of_library)),
             Self::Engine(job) => job.poll().map(|update| ended(update, of_engine)),
+            Self::Import(job) => job.poll().map(|update| ended(update, of_engine)),
         }
     }
 
@@ -58,6 +66,7 @@ impl AnyJob {
             Self::Fetch(job) => job.cancel(),
             Self::Verify(job) => job.cancel(),
             Self::Engine(job) => job.cancel(),
+            Self::Import(job) => job.cancel(),
         }
     }
 }
@@ -115,6 +124,7 @@ impl Page for ModelsPage {
             }
         }
         self.jobs = still_running;
+        self.import.logic(ctx.engine);
         let is_missing = |model: &&ModelInfo| model.state == ModelState::Missing;
         self.missing = ctx.models.iter().filter(is_missing).map(|model| model.id.clone()).collect();
         self.n_loaded = ctx.status.loaded.len();
@@ -123,6 +133,10 @@ impl Page for ModelsPage {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+        for file in ui.input(|input| input.raw.dropped_files.clone()) {
+            self.import.drop_in(file.path());
+            ui.ctx().request_repaint();
+        }
         self.list_ui(ui, ctx);
     }
 
@@ -221,6 +235,9 @@ impl ModelsPage {
                 ui.label(group.absence());
             });
         }
+        if matches!(group, Group::Language) {
+            self.import_ui(ui, ctx);
+        }
         for model in of_group {
             let pressed =
                 ui.push_id(&model.id, |ui| card::ui(ui, model, &self.state, &ctx.status)).inner;
@@ -231,10 +248,39 @@ impl ModelsPage {
                 Some(Pressed::Unload) => self.begin(&model.id, Doing::Unload, ctx),
                 Some(Pressed::Stop) => self.stop(&model.id),
                 Some(Pressed::Forgive) => self.state.forgive(&model.id),
+                Some(Pressed::Doubt) => self.state.doubt(Some(&model.id)),
+                Some(Pressed::Keep) => self.state.doubt(None),
+                Some(Pressed::Remove) => {
+                    self.state.doubt(None);
+                    self.begin(&model.id, Doing::Remove, ctx);
+                }
                 None => (),
             }
         }
         ui.add_space(theme::WIDE);
+    }
+
+    fn import_ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+        let imports = self.state.all_work().find(|(_, work)| work.doing == Doing::Import);
+        let path = imports.map(|(path, _)| path.to_owned());
+        if let Some(Wish { path, placement }) = self.import.ui(ui, path.is_some()) {
+            let key = path.display().to_string();
+            let job = ctx.engine.import(ImportRequest { path, id: None, placement });
+            self.state.begin(&key, Doing::Import);
+            self.jobs.push((key, AnyJob::Import(job)));
+        }
+        let Some(path) = path else {
+            let found = self.import.path();
+            if let Some(trouble) = found.and_then(|path| self.state.trouble(&path)) {
+                let ink = theme::color(Hue::Bad, ui.visuals());
+                ui.add(egui::Label::new(egui::RichText::new(trouble).color(ink)).wrap());
+            }
+            return;
+        };
+        let pressed = self.state.work(&path).and_then(|work| card::work_ui(ui, work));
+        if pressed == Some(Pressed::Stop) {
+            self.stop(&path);
+        }
     }
 
     fn begin(&mut self, id: &str, doing: Doing, ctx: &mut Context<'_>) {
@@ -246,6 +292,8 @@ impl ModelsPage {
             Doing::Verify => AnyJob::Verify(ctx.downloads.verify(id)),
             Doing::Load => AnyJob::Engine(ctx.engine.load(id)),
             Doing::Unload => AnyJob::Engine(ctx.engine.unload(id)),
+            Doing::Remove => AnyJob::Engine(ctx.engine.remove(id)),
+            Doing::Import => return,
         };
         self.state.begin(id, doing);
         self.jobs.push((id.to_owned(), job));
@@ -269,12 +317,21 @@ impl ModelsPage {
                 let text = format!("{name} is whole: its SHA-256 is as it should be");
                 ctx.actions.push(Action::Toast(Toast::info(text)));
             }
+            (Ending::Well, Some(Doing::Import)) => {
+                let text = format!("{name} is in the library; choose it on the Chat page");
+                ctx.actions.push(Action::Toast(Toast::info(text)));
+                self.import.forget(id);
+            }
+            (Ending::Well, Some(Doing::Remove)) => {
+                let text = format!("{name} is no longer in the library");
+                ctx.actions.push(Action::Toast(Toast::info(text)));
+            }
             (Ending::Badly(why), _) => {
                 ctx.actions.push(Action::Toast(Toast::error(format!("{name}: {why}"))));
             }
             _ => (),
         }
-        if matches!(doing, Some(Doing::Fetch | Doing::Verify)) {
+        if !matches!(doing, Some(Doing::Load | Doing::Unload)) {
             ctx.actions.push(Action::RefreshModels);
         }
         self.state.end(id, ending);
@@ -283,7 +340,9 @@ impl ModelsPage {
 
 fn name_of(id: &str, models: &[ModelInfo]) -> String {
     let model = models.iter().find(|model| model.id == id);
-    model.map_or_else(|| id.to_owned(), |model| model.name.clone())
+    // What is being imported goes by its path.
+    let file_name = || PathBuf::from(id).file_name().unwrap_or_default().to_string_lossy().into();
+    model.map_or_else(file_name, |model| model.name.clone())
 }
 
 /// `5 models, 4 ready · 123 MB on disk · 98.4 MB in memory`

@@ -21,6 +21,10 @@ pub(super) enum Doing {
     Load,
     /// Letting it go from memory.
     Unload,
+    /// Taking a model of the user's own into the library.
+    Import,
+    /// Taking it out again.
+    Remove,
 }
 
 impl Doing {
@@ -31,6 +35,8 @@ impl Doing {
             Self::Verify => "Checking",
             Self::Load => "Loading",
             Self::Unload => "Letting go",
+            Self::Import => "Taking in",
+            Self::Remove => "Removing",
         }
     }
 }
@@ -64,6 +70,8 @@ pub(super) struct State {
     work: BTreeMap<String, Work>,
     troubles: BTreeMap<String, String>,
     verified: BTreeSet<String>,
+    /// The model that is to be removed, if the user says so once more.
+    doubted: Option<String>,
 }
 
 impl State {
@@ -122,6 +130,16 @@ impl State {
         self.troubles.remove(id);
     }
 
+    /// Asks once more before a model is removed; `None` takes the question back.
+    pub(super) fn doubt(&mut self, id: Option<&str>) {
+        self.doubted = id.map(str::to_owned);
+    }
+
+    /// Whether the user is asked once more about a model.
+    pub(super) fn is_doubted(&self, id: &str) -> bool {
+        self.doubted.as_deref() == Some(id)
+    }
+
     /// Whether its hash was compared since the window was opened.
     pub(super) fn is_verified(&self, id: &str) -> bool {
         self.verified.contains(id)
@@ -136,6 +154,7 @@ impl Work {
             Some(Stage::Download) => "Fetching",
             Some(Stage::Verify) => "Checking",
             Some(Stage::Load) => "Loading",
+            Some(Stage::Import) => "Copying",
             _ => self.doing.label(),
         }
     }

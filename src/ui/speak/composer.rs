@@ -237,7 +237,7 @@ fn factor_ui(ui: &mut Ui, name: &str, factor: &mut f32, hint: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ModelState;
+    use crate::domain::{ModelOrigin, ModelState};
 
     fn model(id: &str, kind: ModelKind) -> ModelInfo {
         ModelInfo {
@@ -250,6 +250,8 @@ mod tests {
             bytes: 0,
             state: ModelState::Ready { path: "x".into(), bytes: 0 },
             quality: Vec::new(),
+            origin: ModelOrigin::Bundled,
+            language_model: None,
         }
     }
 

@@ -3,9 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    pin::pin,
     sync::Arc,
-    task::{Context as TaskContext, Poll, Wake, Waker},
     thread,
 };
 
@@ -19,7 +17,7 @@ use crate::{
     engine::SpokenSentence,
     files::{advice, write_atomically},
     settings::ColorMap,
-    ui::widgets::mel_view_scale::map_of,
+    ui::{dialogs::block_on, widgets::mel_view_scale::map_of},
 };
 
 /// Results that may wait for the page; more threads than this wait themselves.
@@ -237,28 +235,6 @@ impl Files {
     }
 }
 
-/// Wakes the thread that waits.
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for a future on this thread.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut task = TaskContext::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut task) {
-            Poll::Ready(outcome) => return outcome,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,16 +259,5 @@ mod tests {
         assert_eq!(write(&path, &content, Overwrite::Never), Written::Exists(path.clone()));
         assert_eq!(write(&path, &content, Overwrite::Allowed), Written::Done(path.clone()));
         assert_eq!(std::fs::read(&path).unwrap()[..4], *b"RIFF");
-    }
-
-    #[test]
-    fn a_future_that_sleeps_is_waited_for() {
-        let mut polls = 0;
-        let future = std::future::poll_fn(move |task| {
-            polls += 1;
-            task.waker().wake_by_ref();
-            if polls < 3 { Poll::Pending } else { Poll::Ready(polls) }
-        });
-        assert_eq!(block_on(future), 3);
     }
 }

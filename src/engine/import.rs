@@ -1,0 +1,78 @@
+//! Models that the user brings: looked into, then taken into the library.
+//!
+//! Both run on threads of their own, since reading gigabytes is nothing that replies and speech
+//! should wait for; no weights are loaded.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    thread,
+};
+
+use super::{Client, EngineJob, Error, client::panic_message};
+use crate::{
+    domain::{LanguageModelInfo, ModelInfo, Progress},
+    job::{self, Reply},
+    library::{NewModel, Placement},
+    lm::{self, Inspection},
+};
+
+/// A model to be taken in.
+#[derive(Debug, Clone)]
+pub struct ImportRequest {
+    /// A GGUF file, or a folder with `config.json`, `tokenizer.json` and safetensors.
+    pub path: PathBuf,
+    /// What it is to be called in commands; made from its name if left out.
+    pub id: Option<String>,
+    /// Where its files are to be.
+    pub placement: Placement,
+}
+
+impl Client {
+    /// Looks into a model's files: what it is, or why it cannot be used.
+    pub fn inspect(&self, path: &Path) -> EngineJob<Progress, LanguageModelInfo> {
+        let path = path.to_owned();
+        self.on_a_thread(move |_, _| Ok(lm::inspect(&path)?.model))
+    }
+
+    /// Looks into a model's files and takes them into the library.
+    pub fn import(&self, request: ImportRequest) -> EngineJob<Progress, ModelInfo> {
+        self.on_a_thread(move |client, reply| {
+            let Inspection { model, files } = lm::inspect(&request.path)?;
+            let ImportRequest { id, placement, .. } = request;
+            let new = NewModel { id, model, files, placement };
+            Ok(client.library().import(&new, &mut |progress| reply.offer(progress))?)
+        })
+    }
+
+    /// Takes a model of the user's own out of the library, and out of memory.
+    pub fn remove(&self, id: &str) -> EngineJob<Progress, ()> {
+        let id = id.to_owned();
+        self.on_a_thread(move |client, _| {
+            client.library().remove(&id)?;
+            // Replies under way keep it until they end; whoever asks for it next is told it is gone.
+            client.unload(&id).wait(|_| ());
+            Ok(())
+        })
+    }
+
+    fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &Reply<Progress, Result<T, Error>>) -> Result<T, Error>
+        + Send
+        + 'static,
+    ) -> EngineJob<Progress, T> {
+        let (reply, job) = job::channel(self.waker());
+        let client = self.clone();
+        let work = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&client, &reply)))
+                .unwrap_or_else(|panic| Err(Error::Panicked(panic_message(&*panic))));
+            reply.finish(outcome);
+        };
+        // Without a thread the reply is dropped, and the client sees the job as lost.
+        if let Err(error) = thread::Builder::new().name("import".into()).spawn(work) {
+            tracing::error!("no thread to import with: {error}");
+        }
+        job
+    }
+}

@@ -1,0 +1,8 @@
+//! Models as Hugging Face lays them out: a folder of JSON beside safetensors.
+
+mod folder;
+mod shard;
+mod sizes;
+mod vocabulary;
+
+pub use folder::HuggingFace;
