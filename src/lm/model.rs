@@ -1,6 +1,6 @@
 //! A language model: weights, vocabulary, chat template.
 
-use std::path::Path;
+use std::{panic::resume_unwind, path::Path, thread};
 
 use super::{
     Error, ModelProblem,
@@ -33,7 +33,6 @@ impl LanguageModel {
         let mut checkpoint = checkpoint::open(path, on_progress)?;
         let config = checkpoint.config()?;
         checkpoint::check(&*checkpoint, &config)?;
-        let tokenizer = checkpoint.tokenizer(config.n_vocab)?;
         let chat_template = match checkpoint.chat_template()? {
             Some(source) => {
                 let template = ChatTemplate::compile(&source);
@@ -42,8 +41,22 @@ impl LanguageModel {
             None => None,
         };
         let name = checkpoint.name();
-        let transformer = Transformer::load(config, &mut *checkpoint)?;
-        Ok(Self { name, transformer, tokenizer, chat_template })
+        let n_vocab = config.n_vocab;
+        let read_tokenizer = || checkpoint::open(path, &mut |_, _| Ok(()))?.tokenizer(n_vocab);
+        // Words and weights take about as long, and neither needs the other. Opening the files
+        // twice is little beside that.
+        let (transformer, tokenizer) = thread::scope(|scope| {
+            let beside = thread::Builder::new().name("tokenizer".into());
+            let beside = beside.spawn_scoped(scope, read_tokenizer);
+            let transformer = Transformer::load(config, &mut *checkpoint);
+            let tokenizer = match beside {
+                Ok(beside) => beside.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to give: one after the other does as well.
+                Err(_) => read_tokenizer(),
+            };
+            (transformer, tokenizer)
+        });
+        Ok(Self { name, transformer: transformer?, tokenizer: tokenizer?, chat_template })
     }
 
     /// What the file calls it.
