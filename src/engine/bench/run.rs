@@ -37,6 +37,9 @@ struct Plan {
 /// Tokens of the prompt whose first answered token is waited for.
 const FIRST_TOKEN_PROMPT: usize = 20;
 
+/// Rows of a pass that reads a prompt, at most.
+const READING_ROWS: usize = 64;
+
 /// Tokens that the perplexity's windows have.
 const WINDOW: usize = 500;
 
@@ -165,7 +168,7 @@ impl Plan {
             BenchPart::Verify => most(self.contexts) + most(self.rows),
             BenchPart::Contended => self.n_decoded + 1,
             BenchPart::Perplexity => self.n_perplexity,
-            BenchPart::Memory => most(self.contexts),
+            BenchPart::Memory => READING_ROWS,
             BenchPart::Load => FIRST_TOKEN_PROMPT + 1,
             // Prompts of their own, far shorter.
             BenchPart::Together | BenchPart::Ngram => 0,
@@ -355,6 +358,8 @@ impl Bench<'_> {
 
     fn memory(&mut self) -> Memory {
         let context = self.plan.contexts.iter().copied().max().unwrap_or(0);
+        // Buffers grow with the first pass; this one is as wide as those that read prompts.
+        self.passes.verify(0, READING_ROWS.min(self.passes.room()));
         Memory {
             weights: self.model.n_bytes(),
             context,
