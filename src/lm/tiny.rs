@@ -73,7 +73,6 @@ impl TinyFile {
             put("attn_q", &[N_EMBD, N_EMBD], GgmlDType::Q4_1);
             put("attn_k", &[N_KV, N_EMBD], GgmlDType::Q8_0);
             put("attn_v", &[N_KV, N_EMBD], GgmlDType::F32);
-            // A format without a kernel of its own.
             put("attn_output", &[N_EMBD, N_EMBD], GgmlDType::F16);
             put("ffn_norm", &[N_EMBD], GgmlDType::F32);
             put("ffn_gate", &[N_FF, N_EMBD], GgmlDType::Q4_1);

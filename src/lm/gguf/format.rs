@@ -97,12 +97,20 @@ impl Format {
 
     /// What multiplies it as it is, if anything does.
     pub fn kernel(self) -> Option<WeightFormat> {
-        match self {
-            Self::F32 => Some(WeightFormat::F32),
-            Self::Q4_1 => Some(WeightFormat::Q4_1),
-            Self::Q8_0 => Some(WeightFormat::Q8_0),
-            _ => None,
-        }
+        Some(match self {
+            Self::F32 => WeightFormat::F32,
+            Self::F16 => WeightFormat::F16,
+            Self::BF16 => WeightFormat::Bf16,
+            Self::Q4_0 => WeightFormat::Q4_0,
+            Self::Q4_1 => WeightFormat::Q4_1,
+            Self::Q5_0 => WeightFormat::Q5_0,
+            Self::Q5_1 => WeightFormat::Q5_1,
+            Self::Q8_0 => WeightFormat::Q8_0,
+            Self::Q4K => WeightFormat::Q4K,
+            Self::Q5K => WeightFormat::Q5K,
+            Self::Q6K => WeightFormat::Q6K,
+            Self::Q2K | Self::Q3K => return None,
+        })
     }
 
     /// Bytes of a tensor of that shape.
@@ -139,6 +147,21 @@ impl Format {
             Self::Q4K => GgmlDType::Q4K,
             Self::Q5K => GgmlDType::Q5K,
             Self::Q6K => GgmlDType::Q6K,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_multiplied_as_stored_has_the_bytes_of_the_file() {
+        for format in (0..31).filter_map(|code| Format::of_code(code).ok()) {
+            if let Some(kernel) = format.kernel() {
+                let expected = format.n_bytes(&[1, 512]).unwrap();
+                assert_eq!(kernel.row_bytes(512), Some(expected as usize), "{format:?}");
+            }
         }
     }
 }

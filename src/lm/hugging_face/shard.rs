@@ -103,12 +103,14 @@ impl Float {
         }
     }
 
-    /// `(n_out, n_in)` weights from their bytes, as narrow as they can be multiplied.
+    /// `(n_out, n_in)` weights from their bytes, as narrow as they are stored.
     pub fn matrix(self, bytes: &[u8], n_out: usize, n_in: usize) -> Matrix {
-        match self {
-            Self::F32 => Matrix::from_bytes(WeightFormat::F32, bytes, n_out, n_in),
-            Self::F16 | Self::BF16 => Matrix::from_f32(&self.read(bytes), n_out, n_in),
-        }
+        let format = match self {
+            Self::F32 => WeightFormat::F32,
+            Self::F16 => WeightFormat::F16,
+            Self::BF16 => WeightFormat::Bf16,
+        };
+        Matrix::from_bytes(format, bytes, n_out, n_in)
     }
 }
 

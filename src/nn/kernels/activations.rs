@@ -1,15 +1,14 @@
 //! Rows of activations in the forms that weights want them in: as they are, and quantized.
 //!
-//! Quantized weights meet activations of eight bits in blocks of 32, as llama.cpp's `q8_0` and
-//! `q8_1` have them: `scale = max|x| / 127`, `quant = round(x · 127 / max|x|)`, and for formats
-//! with a minimum `scale · Σ quants`; both factors are rounded to half precision.
-//! Source: `quantize_row_q8_1` of ggml, <https://github.com/ggml-org/llama.cpp>.
-
-use half::f16;
+//! Quantized weights of every format meet activations of eight bits in blocks of 32:
+//! `scale = max|x| / 127`, `quant = round(x · 127 / max|x|)`. Formats with a minimum add it times
+//! `scale · Σ quants`, and formats with a scale for each 16 weights need the halves' sums. That is
+//! llama.cpp's `q8_1` with factors in single precision; where llama.cpp has one scale for 256
+//! activations (`q8_K`), there are eight here.
 
 use super::{Instructions, portable};
 
-/// Values under one scale, in every block format that is read here.
+/// Values under one scale.
 pub const BLOCK: usize = 32;
 
 /// A block of 32 activations.
@@ -21,6 +20,15 @@ pub struct ActivationBlock {
     pub scale: f32,
     /// Scale times the sum of the quants.
     pub sum: f32,
+    /// The sums of the first and of the last sixteen quants, in the low and in the high half.
+    pub half_sums: i32,
+}
+
+impl ActivationBlock {
+    /// The quants, in order.
+    pub fn quants(&self) -> impl Iterator<Item = i8> {
+        self.quads.into_iter().flat_map(i32::to_le_bytes).map(|byte| byte as i8)
+    }
 }
 
 /// `(n_rows, n_in)` activations.
@@ -43,8 +51,12 @@ impl Activations {
         self.values.extend_from_slice(values);
         self.blocks.clear();
         if n_in.is_multiple_of(BLOCK) {
-            let blocks = values.as_chunks().0.iter();
-            self.blocks.extend(blocks.map(|block| quantize_block(instructions, block)));
+            self.blocks.resize(values.len() / BLOCK, ActivationBlock::default());
+            match instructions {
+                Instructions::Portable => portable::quantize(values, &mut self.blocks),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx2(avx2) => avx2.quantize(values, &mut self.blocks),
+            }
         }
     }
 
@@ -64,27 +76,14 @@ impl Activations {
         (values + self.blocks.capacity() * size_of::<ActivationBlock>()) as u64
     }
 
-    /// The rows as they were given.
-    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(self.n_in.max(1))
+    /// The rows as they were given, one after the other.
+    pub fn values(&self) -> &[f32] {
+        &self.values
     }
 
-    /// The rows, quantized; none if a row is not made of whole blocks.
-    pub fn quantized_rows(&self) -> impl Iterator<Item = &[ActivationBlock]> {
-        self.blocks.chunks_exact((self.n_in / BLOCK).max(1))
-    }
-}
-
-fn quantize_block(instructions: Instructions, values: &[f32; BLOCK]) -> ActivationBlock {
-    let (quads, scale, total) = match instructions {
-        Instructions::Portable => portable::quantize(values),
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2(avx2) => avx2.quantize(values),
-    };
-    ActivationBlock {
-        quads,
-        scale: f16::from_f32(scale).to_f32(),
-        sum: f16::from_f32(scale * total as f32).to_f32(),
+    /// The rows, quantized, one after the other; none if a row is not made of whole blocks.
+    pub fn blocks(&self) -> &[ActivationBlock] {
+        &self.blocks
     }
 }
 
@@ -96,7 +95,7 @@ mod tests {
     fn quantized(instructions: Instructions, values: &[f32]) -> Vec<ActivationBlock> {
         let mut activations = Activations::default();
         activations.assign(instructions, values, values.len());
-        activations.quantized_rows().flatten().copied().collect()
+        activations.blocks().to_vec()
     }
 
     #[test]
@@ -105,11 +104,20 @@ mod tests {
         for (block, values) in
             quantized(Instructions::Portable, &values).iter().zip(values.chunks(32))
         {
-            let quants = block.quads.iter().flat_map(|quad| quad.to_le_bytes());
-            for (quant, value) in quants.zip(values) {
-                assert!((f32::from(quant as i8) * block.scale - value).abs() <= block.scale * 0.6);
+            for (quant, value) in block.quants().zip(values) {
+                assert!((f32::from(quant) * block.scale - value).abs() <= block.scale * 0.6);
             }
         }
+    }
+
+    #[test]
+    fn sums_are_those_of_the_quants() {
+        let values: Vec<f32> = (0..32).map(|i| (i * i % 29) as f32 - 11.0).collect();
+        let [block] = quantized(Instructions::best(), &values)[..] else { panic!("one block") };
+        let quants: Vec<i32> = block.quants().map(i32::from).collect();
+        let halves: Vec<i32> = quants.chunks(16).map(|half| half.iter().sum()).collect();
+        assert_eq!(block.half_sums, halves[0] & 0xFFFF | halves[1] << 16);
+        assert_eq!(block.sum, block.scale * (halves[0] + halves[1]) as f32);
     }
 
     #[test]

@@ -14,13 +14,18 @@ pub enum Instructions {
 }
 
 impl Instructions {
+    /// Every set that this processor has, the slowest first.
+    pub fn all() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        let vectors = super::avx2::Avx2::detect().map(Self::Avx2);
+        #[cfg(not(target_arch = "x86_64"))]
+        let vectors = None;
+        std::iter::once(Self::Portable).chain(vectors).collect()
+    }
+
     /// The fastest set that this processor has.
     pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(avx2) = super::avx2::Avx2::detect() {
-            return Self::Avx2(avx2);
-        }
-        Self::Portable
+        Self::all().pop().unwrap_or(Self::Portable)
     }
 
     /// Its name in reports.
@@ -38,3 +43,27 @@ impl Default for Instructions {
         Self::best()
     }
 }
+
+/// Tiles of a block format that every instruction set of this kind of processor can multiply.
+#[cfg(target_arch = "x86_64")]
+pub trait VectorBlocks: super::avx2::Blocks {}
+#[cfg(target_arch = "x86_64")]
+impl<T: super::avx2::Blocks> VectorBlocks for T {}
+
+/// Plain numbers that every instruction set of this kind of processor can multiply.
+#[cfg(target_arch = "x86_64")]
+pub trait VectorPlain: super::avx2::Plain {}
+#[cfg(target_arch = "x86_64")]
+impl<T: super::avx2::Plain> VectorPlain for T {}
+
+/// Tiles of a block format that every instruction set of this kind of processor can multiply.
+#[cfg(not(target_arch = "x86_64"))]
+pub trait VectorBlocks: super::tile::BlockTile {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<T: super::tile::BlockTile> VectorBlocks for T {}
+
+/// Plain numbers that every instruction set of this kind of processor can multiply.
+#[cfg(not(target_arch = "x86_64"))]
+pub trait VectorPlain: super::plain::PlainWeight {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<T: super::plain::PlainWeight> VectorPlain for T {}

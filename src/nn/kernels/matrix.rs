@@ -1,54 +1,34 @@
 //! A weight matrix as a GGUF file stores it, and its product with rows of activations.
 //!
-//! `Q4_1` and `Q8_0` weights meet activations of eight bits: whole-number products within a block
-//! of 32, then `f32` sums over the blocks in the order of the inputs. `F32` weights meet `f32`
-//! activations. Four rows at a time share the reading and unpacking of a tile, so verifying three
-//! drafted tokens beside the next one costs little more than the next one alone.
+//! Block formats meet activations of eight bits: whole-number products within a block of 32, then
+//! `f32` sums over the blocks in the order of the inputs. Plain numbers meet `f32` activations. Four
+//! rows at a time share the reading and unpacking of a tile, so verifying three drafted tokens
+//! beside the next one costs little more than the next one alone.
+
+use std::fmt::Debug;
+
+use half::{bf16, f16};
 
 use super::{
-    Activations, Instructions,
+    Activations, Instructions, WeightFormat,
     activations::{ActivationBlock, BLOCK},
-    packing::{self, Q4_1_BYTES, Q4Tile, Q8_0_BYTES, Q8Tile, TILE},
+    block_tiles::{Q4_0Tile, Q4_1Tile, Q5_0Tile, Q5_1Tile, Q8_0Tile},
+    instructions::{VectorBlocks, VectorPlain},
     pool::{ColumnBlock, Columns, Pool},
     portable,
+    super_tiles::{Q4KTile, Q5KTile, Q6KTile},
+    tile::{TILE, pack_blocks, pack_plain},
 };
 
-/// How a file stores weights that this module multiplies as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WeightFormat {
-    /// Plain numbers.
-    F32,
-    /// Four bits, a scale and a minimum for each 32.
-    Q4_1,
-    /// Eight bits and a scale for each 32.
-    Q8_0,
-}
-
-impl WeightFormat {
-    /// Bytes of a row of `n_in` weights; `None` if the format cannot store such a row.
-    pub fn row_bytes(self, n_in: usize) -> Option<usize> {
-        match self {
-            Self::F32 => n_in.checked_mul(4),
-            Self::Q4_1 if n_in.is_multiple_of(BLOCK) => (n_in / BLOCK).checked_mul(Q4_1_BYTES),
-            Self::Q8_0 if n_in.is_multiple_of(BLOCK) => (n_in / BLOCK).checked_mul(Q8_0_BYTES),
-            Self::Q4_1 | Self::Q8_0 => None,
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Tiles {
-    F32(Vec<[f32; TILE]>),
-    Q4_1(Vec<Q4Tile>),
-    Q8_0(Vec<Q8Tile>),
-}
+/// Rows that share the unpacking of a tile: their sums, two registers each, leave as many for it.
+const ROWS_TOGETHER: usize = 4;
 
 /// `(n_out, n_in)` weights.
 #[derive(Debug)]
 pub struct Matrix {
     n_out: usize,
     n_in: usize,
-    tiles: Tiles,
+    weights: Box<dyn Weights>,
 }
 
 impl Matrix {
@@ -59,16 +39,20 @@ impl Matrix {
     pub fn from_bytes(format: WeightFormat, bytes: &[u8], n_out: usize, n_in: usize) -> Self {
         let row_bytes = format.row_bytes(n_in).expect("the caller asked for a storable row");
         assert_eq!(bytes.len(), n_out * row_bytes, "the caller read the whole tensor");
-        let tiles = match format {
-            WeightFormat::F32 => {
-                let values: Vec<f32> =
-                    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-                Tiles::F32(packing::pack_f32(&values, n_in))
-            }
-            WeightFormat::Q4_1 => Tiles::Q4_1(packing::pack_q4_1(bytes, n_in)),
-            WeightFormat::Q8_0 => Tiles::Q8_0(packing::pack_q8_0(bytes, n_in)),
+        let weights = match format {
+            WeightFormat::F32 => plain::<f32>(bytes, n_in),
+            WeightFormat::F16 => plain::<f16>(bytes, n_in),
+            WeightFormat::Bf16 => plain::<bf16>(bytes, n_in),
+            WeightFormat::Q4_0 => blocks::<Q4_0Tile>(bytes, n_in),
+            WeightFormat::Q4_1 => blocks::<Q4_1Tile>(bytes, n_in),
+            WeightFormat::Q5_0 => blocks::<Q5_0Tile>(bytes, n_in),
+            WeightFormat::Q5_1 => blocks::<Q5_1Tile>(bytes, n_in),
+            WeightFormat::Q8_0 => blocks::<Q8_0Tile>(bytes, n_in),
+            WeightFormat::Q4K => blocks::<Q4KTile>(bytes, n_in),
+            WeightFormat::Q5K => blocks::<Q5KTile>(bytes, n_in),
+            WeightFormat::Q6K => blocks::<Q6KTile>(bytes, n_in),
         };
-        Self { n_out, n_in, tiles }
+        Self { n_out, n_in, weights }
     }
 
     /// Takes in plain numbers, row after row.
@@ -77,7 +61,7 @@ impl Matrix {
     /// If `values` is not `n_out` rows of `n_in`.
     pub fn from_f32(values: &[f32], n_out: usize, n_in: usize) -> Self {
         assert_eq!(values.len(), n_out * n_in, "the caller read the whole tensor");
-        Self { n_out, n_in, tiles: Tiles::F32(packing::pack_f32(values, n_in)) }
+        Self { n_out, n_in, weights: Box::new(Packed(pack_plain(values, n_in))) }
     }
 
     /// Outputs.
@@ -92,12 +76,7 @@ impl Matrix {
 
     /// Bytes that the weights take in memory.
     pub fn n_bytes(&self) -> u64 {
-        let n_bytes = match &self.tiles {
-            Tiles::F32(tiles) => size_of_val(&tiles[..]),
-            Tiles::Q4_1(tiles) => size_of_val(&tiles[..]),
-            Tiles::Q8_0(tiles) => size_of_val(&tiles[..]),
-        };
-        n_bytes as u64
+        self.weights.n_bytes() as u64
     }
 
     /// The weights of one output as plain numbers; of an embedding, one token's row.
@@ -106,15 +85,7 @@ impl Matrix {
     /// If there is no such row, or `out` is not `n_in` long.
     pub fn copy_row(&self, row_idx: usize, out: &mut [f32]) {
         assert!(row_idx < self.n_out && out.len() == self.n_in, "row {row_idx} of {}", self.n_out);
-        let (tile_idx, output) = (row_idx / TILE, row_idx % TILE);
-        for (input, out) in out.iter_mut().enumerate() {
-            let block_idx = tile_idx * (self.n_in / BLOCK) + input / BLOCK;
-            *out = match &self.tiles {
-                Tiles::F32(vectors) => vectors[tile_idx * self.n_in + input][output],
-                Tiles::Q4_1(tiles) => tiles[block_idx].weight(output, input % BLOCK),
-                Tiles::Q8_0(tiles) => tiles[block_idx].weight(output, input % BLOCK),
-            };
-        }
+        self.weights.copy_row(row_idx, out);
     }
 
     /// `out = activations · weightsᵀ` of several matrices that have the same inputs, each
@@ -137,17 +108,9 @@ impl Matrix {
             let block_len = matrix.outputs_per_chunk(rows.n_rows(), pool.n_threads());
             Columns { out, width: matrix.n_out, block_len }
         });
-        let plain: Vec<&[f32]> = rows.rows().collect();
-        let quantized: Vec<&[ActivationBlock]> = rows.quantized_rows().collect();
         let mut scratch = vec![(); pool.n_threads()];
         pool.each_column_block(outs, &mut scratch, |product_idx, block, ()| {
-            let matrix = matrices[product_idx];
-            let per_tile = matrix.n_in / BLOCK;
-            match &matrix.tiles {
-                Tiles::F32(tiles) => each_tile(instructions, tiles, matrix.n_in, &plain, block),
-                Tiles::Q4_1(tiles) => each_tile(instructions, tiles, per_tile, &quantized, block),
-                Tiles::Q8_0(tiles) => each_tile(instructions, tiles, per_tile, &quantized, block),
-            }
+            matrices[product_idx].weights.multiply(instructions, rows, block);
         });
     }
 
@@ -163,96 +126,158 @@ impl Matrix {
     }
 }
 
-/// Multiplies each tile of a block with four rows at a time, as many sums as sixteen registers hold.
-fn each_tile<T: Tile>(
-    instructions: Instructions,
-    tiles: &[T],
-    per_tile: usize,
-    rows: &[&[T::Input]],
-    mut block: ColumnBlock<'_>,
-) {
-    let first_tile = block.first() / TILE * per_tile;
-    let n_tiles = block.len().div_ceil(TILE) * per_tile;
-    let tiles = tiles[first_tile..][..n_tiles].chunks_exact(per_tile);
-    for (tile_idx, tile) in tiles.enumerate() {
-        let first = tile_idx * TILE;
-        let n_outputs = TILE.min(block.len() - first);
-        let mut place = |row_idx: usize, sums: &[[f32; TILE]]| {
-            for (i, sums) in sums.iter().enumerate() {
-                block.row(row_idx + i)[first..][..n_outputs].copy_from_slice(&sums[..n_outputs]);
+/// Weights of any format.
+trait Weights: Debug + Send + Sync {
+    fn n_bytes(&self) -> usize;
+    fn copy_row(&self, row_idx: usize, out: &mut [f32]);
+    /// Writes the outputs that `block` is made of; it begins with a whole tile.
+    fn multiply(&self, instructions: Instructions, rows: &Activations, block: ColumnBlock<'_>);
+}
+
+fn blocks<T: VectorBlocks>(bytes: &[u8], n_in: usize) -> Box<dyn Weights> {
+    Box::new(Packed(pack_blocks::<T>(bytes, n_in)))
+}
+
+fn plain<T: VectorPlain>(bytes: &[u8], n_in: usize) -> Box<dyn Weights> {
+    let values: Vec<T> = bytes.chunks_exact(T::BYTES).map(T::read).collect();
+    Box::new(Packed(pack_plain(&values, n_in)))
+}
+
+/// Pieces of sixteen outputs, all inputs of the first sixteen first.
+#[derive(Debug)]
+struct Packed<P>(Vec<P>);
+
+impl<P: Piece> Weights for Packed<P> {
+    fn n_bytes(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+
+    fn copy_row(&self, row_idx: usize, out: &mut [f32]) {
+        let n_pieces = out.len() / P::N_INPUTS;
+        let pieces = &self.0[row_idx / TILE * n_pieces..];
+        for (piece, out) in pieces.iter().zip(out.chunks_exact_mut(P::N_INPUTS)) {
+            for (input, out) in out.iter_mut().enumerate() {
+                *out = piece.weight(row_idx % TILE, input);
             }
-        };
-        let (quads, rest) = rows.as_chunks::<4>();
-        for (quad_idx, quad) in quads.iter().enumerate() {
-            place(4 * quad_idx, &T::products(instructions, tile, *quad));
         }
-        let rest_idx = 4 * quads.len();
-        match *rest {
-            [a] => place(rest_idx, &T::products(instructions, tile, [a])),
-            [a, b] => place(rest_idx, &T::products(instructions, tile, [a, b])),
-            [a, b, c] => place(rest_idx, &T::products(instructions, tile, [a, b, c])),
-            _ => (),
+    }
+
+    fn multiply(&self, instructions: Instructions, rows: &Activations, mut block: ColumnBlock<'_>) {
+        let n_pieces = rows.n_in() / P::N_INPUTS;
+        let inputs = P::inputs(rows);
+        let row_len = inputs.len() / rows.n_rows();
+        let tiles = self.0[block.first() / TILE * n_pieces..].chunks_exact(n_pieces);
+        for (pieces, first) in tiles.zip((0..block.len()).step_by(TILE)) {
+            let tile = Tile { instructions, pieces, first };
+            for (chunk_idx, rows) in inputs.chunks(ROWS_TOGETHER * row_len).enumerate() {
+                let row_idx = ROWS_TOGETHER * chunk_idx;
+                match rows.len() / row_len {
+                    1 => tile.multiply::<1>(rows, row_idx, &mut block),
+                    2 => tile.multiply::<2>(rows, row_idx, &mut block),
+                    3 => tile.multiply::<3>(rows, row_idx, &mut block),
+                    _ => tile.multiply::<ROWS_TOGETHER>(rows, row_idx, &mut block),
+                }
+            }
         }
     }
 }
 
-/// Weights of eight outputs, and how rows of inputs are multiplied with a run of them.
-trait Tile: Sized {
+/// The weights of sixteen outputs.
+struct Tile<'a, P> {
+    instructions: Instructions,
+    pieces: &'a [P],
+    /// Where its outputs begin in the block.
+    first: usize,
+}
+
+impl<P: Piece> Tile<'_, P> {
+    /// Multiplies rows from `row_idx` on.
+    fn multiply<const ROWS: usize>(
+        &self,
+        rows: &[P::Input],
+        row_idx: usize,
+        block: &mut ColumnBlock<'_>,
+    ) {
+        let row_len = rows.len() / ROWS;
+        let rows: [&[P::Input]; ROWS] = std::array::from_fn(|i| &rows[i * row_len..][..row_len]);
+        let found = P::products(self.instructions, self.pieces, rows);
+        let n_outputs = TILE.min(block.len() - self.first);
+        for (i, found) in found.iter().enumerate() {
+            block.row(row_idx + i)[self.first..][..n_outputs].copy_from_slice(&found[..n_outputs]);
+        }
+    }
+}
+
+/// Some inputs' weights of sixteen outputs, and how rows are multiplied with a run of those.
+trait Piece: Debug + Send + Sync + Sized + 'static {
     /// What a row is made of.
     type Input;
 
-    /// Eight outputs of each row.
+    /// How many inputs it holds the weights of.
+    const N_INPUTS: usize;
+
+    /// All rows, one after the other.
+    fn inputs(rows: &Activations) -> &[Self::Input];
+
+    /// The weight between an input and an output.
+    fn weight(&self, output: usize, input: usize) -> f32;
+
+    /// Sixteen outputs of each row.
     fn products<const ROWS: usize>(
         instructions: Instructions,
-        tiles: &[Self],
+        pieces: &[Self],
         rows: [&[Self::Input]; ROWS],
     ) -> [[f32; TILE]; ROWS];
 }
 
-impl Tile for [f32; TILE] {
-    type Input = f32;
+impl<T: VectorBlocks> Piece for T {
+    type Input = ActivationBlock;
+
+    const N_INPUTS: usize = T::BLOCKS * BLOCK;
+
+    fn inputs(rows: &Activations) -> &[ActivationBlock] {
+        rows.blocks()
+    }
+
+    fn weight(&self, output: usize, input: usize) -> f32 {
+        self.weight(output, input)
+    }
 
     fn products<const ROWS: usize>(
         instructions: Instructions,
-        tiles: &[Self],
+        pieces: &[Self],
+        rows: [&[ActivationBlock]; ROWS],
+    ) -> [[f32; TILE]; ROWS] {
+        match instructions {
+            Instructions::Portable => rows.map(|row| portable::blocks(pieces, row)),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(avx2) => avx2.blocks(pieces, rows),
+        }
+    }
+}
+
+impl<T: VectorPlain> Piece for [T; TILE] {
+    type Input = f32;
+
+    const N_INPUTS: usize = 1;
+
+    fn inputs(rows: &Activations) -> &[f32] {
+        rows.values()
+    }
+
+    fn weight(&self, output: usize, _input: usize) -> f32 {
+        self[output].value()
+    }
+
+    fn products<const ROWS: usize>(
+        instructions: Instructions,
+        pieces: &[Self],
         rows: [&[f32]; ROWS],
     ) -> [[f32; TILE]; ROWS] {
         match instructions {
-            Instructions::Portable => rows.map(|row| portable::f32(tiles, row)),
+            Instructions::Portable => rows.map(|row| portable::plain(pieces, row)),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2(avx2) => avx2.f32(tiles, rows),
-        }
-    }
-}
-
-impl Tile for Q4Tile {
-    type Input = ActivationBlock;
-
-    fn products<const ROWS: usize>(
-        instructions: Instructions,
-        tiles: &[Self],
-        rows: [&[ActivationBlock]; ROWS],
-    ) -> [[f32; TILE]; ROWS] {
-        match instructions {
-            Instructions::Portable => rows.map(|row| portable::q4_1(tiles, row)),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2(avx2) => avx2.q4_1(tiles, rows),
-        }
-    }
-}
-
-impl Tile for Q8Tile {
-    type Input = ActivationBlock;
-
-    fn products<const ROWS: usize>(
-        instructions: Instructions,
-        tiles: &[Self],
-        rows: [&[ActivationBlock]; ROWS],
-    ) -> [[f32; TILE]; ROWS] {
-        match instructions {
-            Instructions::Portable => rows.map(|row| portable::q8_0(tiles, row)),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2(avx2) => avx2.q8_0(tiles, rows),
+            Instructions::Avx2(avx2) => avx2.plain(pieces, rows),
         }
     }
 }
@@ -260,19 +285,30 @@ impl Tile for Q8Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::num::NonZeroUsize;
-
     use candle_core::{
-        Device, Tensor,
-        quantized::{GgmlDType, QTensor},
+        Device, Module, Tensor,
+        quantized::{GgmlDType, QMatMul, QTensor},
     };
     use proptest::prelude::*;
+    use std::num::NonZeroUsize;
 
-    const FORMATS: [(WeightFormat, GgmlDType); 3] = [
-        (WeightFormat::F32, GgmlDType::F32),
-        (WeightFormat::Q4_1, GgmlDType::Q4_1),
-        (WeightFormat::Q8_0, GgmlDType::Q8_0),
+    /// Each format, candle's name of it, and where half-precision factors stand in its record.
+    const FORMATS: [(WeightFormat, GgmlDType, &[usize]); 11] = [
+        (WeightFormat::F32, GgmlDType::F32, &[]),
+        (WeightFormat::F16, GgmlDType::F16, &[0]),
+        (WeightFormat::Bf16, GgmlDType::BF16, &[]),
+        (WeightFormat::Q4_0, GgmlDType::Q4_0, &[0]),
+        (WeightFormat::Q4_1, GgmlDType::Q4_1, &[0, 2]),
+        (WeightFormat::Q5_0, GgmlDType::Q5_0, &[0]),
+        (WeightFormat::Q5_1, GgmlDType::Q5_1, &[0, 2]),
+        (WeightFormat::Q8_0, GgmlDType::Q8_0, &[0]),
+        (WeightFormat::Q4K, GgmlDType::Q4K, &[0, 2]),
+        (WeightFormat::Q5K, GgmlDType::Q5K, &[0, 2]),
+        (WeightFormat::Q6K, GgmlDType::Q6K, &[208]),
     ];
+
+    /// Inputs that every format can store.
+    const SUPER: usize = 256;
 
     /// Weights that look random; the seed shifts them.
     fn numbers(n: usize, seed: u32) -> Vec<f32> {
@@ -287,14 +323,20 @@ mod tests {
             .collect()
     }
 
-    /// Our matrix, and the same weights as candle reads them.
-    fn matrix(format: usize, n_out: usize, n_in: usize) -> (Matrix, Vec<f32>) {
-        let weights =
-            Tensor::from_vec(numbers(n_out * n_in, 7), (n_out, n_in), &Device::Cpu).unwrap();
-        let stored = QTensor::quantize(&weights, FORMATS[format].1).unwrap();
-        let bytes = stored.data().unwrap();
-        let values = stored.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap();
-        (Matrix::from_bytes(FORMATS[format].0, &bytes, n_out, n_in), values.to_vec1().unwrap())
+    fn stored(format: usize, n_out: usize, n_in: usize) -> QTensor {
+        let weights = Tensor::from_vec(numbers(n_out * n_in, 7), (n_out, n_in), &Device::Cpu);
+        QTensor::quantize(&weights.unwrap(), FORMATS[format].1).unwrap()
+    }
+
+    fn matrix(format: usize, n_out: usize, n_in: usize) -> Matrix {
+        let bytes = stored(format, n_out, n_in).data().unwrap().into_owned();
+        Matrix::from_bytes(FORMATS[format].0, &bytes, n_out, n_in)
+    }
+
+    /// The weights of [`matrix`] as candle reads them.
+    fn weights(format: usize, n_out: usize, n_in: usize) -> Vec<f32> {
+        let values = stored(format, n_out, n_in).dequantize(&Device::Cpu).unwrap();
+        values.flatten_all().unwrap().to_vec1().unwrap()
     }
 
     fn product(matrix: &Matrix, instructions: Instructions, rows: &[f32]) -> Vec<f32> {
@@ -305,12 +347,24 @@ mod tests {
         out
     }
 
+    /// Root mean square distance of products from the exact ones.
+    fn error(products: &[f32], rows: &[f32], weights: &[f32], n_in: usize) -> f64 {
+        let exact = rows.chunks(n_in).flat_map(|row| weights.chunks(n_in).map(move |w| (row, w)));
+        let squares = exact.zip(products).map(|((row, weights), product)| {
+            let exact: f64 =
+                row.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+            (f64::from(*product) - exact).powi(2)
+        });
+        (squares.sum::<f64>() / products.len() as f64).sqrt()
+    }
+
     #[test]
     fn rows_read_back_as_candle_dequantizes_them() {
         for (format, name) in FORMATS.iter().enumerate() {
-            let (matrix, expected) = matrix(format, 11, 64);
-            for (row_idx, expected) in expected.chunks(64).enumerate() {
-                let mut row = vec![0.0; 64];
+            let matrix = matrix(format, 19, 2 * SUPER);
+            let expected = weights(format, 19, 2 * SUPER);
+            for (row_idx, expected) in expected.chunks(2 * SUPER).enumerate() {
+                let mut row = vec![0.0; 2 * SUPER];
                 matrix.copy_row(row_idx, &mut row);
                 assert_eq!(row, expected, "{name:?} row {row_idx}");
             }
@@ -318,38 +372,58 @@ mod tests {
     }
 
     #[test]
-    fn products_are_near_the_exact_ones() {
-        for format in 0..FORMATS.len() {
-            let (matrix, weights) = matrix(format, 19, 96);
-            let rows = numbers(3 * 96, 3);
-            let got = product(&matrix, Instructions::best(), &rows);
-            for (got, (row, weights)) in got
-                .iter()
-                .zip(rows.chunks(96).flat_map(|row| weights.chunks(96).map(move |w| (row, w))))
-            {
-                let exact: f32 = row.iter().zip(weights).map(|(x, w)| x * w).sum();
-                // Activations of eight bits are off by at most 1/254 of the block's highest.
-                let tolerance = if format == 0 { 1e-4 } else { 96.0 / 254.0 };
-                assert!((got - exact).abs() < tolerance, "{got} is not {exact}");
-            }
+    fn weights_take_the_bytes_of_the_file() {
+        for (format, dtype, _) in FORMATS {
+            let n_weights = 32 * SUPER;
+            let expected = n_weights / dtype.block_size() * dtype.type_size();
+            assert_eq!(format.row_bytes(SUPER), Some(expected / 32), "{format:?}");
+            let bytes = vec![0; expected];
+            let matrix = Matrix::from_bytes(format, &bytes, 32, SUPER);
+            assert_eq!(matrix.n_bytes(), expected as u64, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn products_are_at_least_as_near_the_exact_ones_as_candle_s() {
+        let (n_out, n_in, n_rows) = (40, 3 * SUPER, 5);
+        let rows = numbers(n_rows * n_in, 3);
+        for (format, name) in FORMATS.iter().enumerate() {
+            let weights = weights(format, n_out, n_in);
+            let ours = product(&matrix(format, n_out, n_in), Instructions::best(), &rows);
+            let ours = error(&ours, &rows, &weights, n_in);
+            let theirs = QMatMul::from_qtensor(stored(format, n_out, n_in)).unwrap();
+            let input = Tensor::from_slice(&rows, (n_rows, n_in), &Device::Cpu).unwrap();
+            let theirs = theirs.forward(&input).unwrap().flatten_all().unwrap();
+            let theirs = error(&theirs.to_vec1::<f32>().unwrap(), &rows, &weights, n_in);
+            assert!(ours <= theirs * 1.1 + 1e-5, "{name:?}: {ours} against {theirs}");
         }
     }
 
     #[test]
     fn the_widest_quants_do_not_overflow() {
-        let rows = vec![1.0; 32];
-        let q4_1 = [[0, 60, 0, 0].as_slice(), &[0xFF; 16]].concat();
-        let matrix = Matrix::from_bytes(WeightFormat::Q4_1, &q4_1, 1, 32);
-        assert_eq!(
-            product(&matrix, Instructions::best(), &rows),
-            product(&matrix, Instructions::Portable, &rows)
-        );
-        let q8_0 = [[0, 60].as_slice(), &[0x80; 32]].concat();
-        let matrix = Matrix::from_bytes(WeightFormat::Q8_0, &q8_0, 1, 32);
-        assert_eq!(
-            product(&matrix, Instructions::best(), &rows),
-            product(&matrix, Instructions::Portable, &rows)
-        );
+        let rows: Vec<f32> = (0..3 * SUPER).map(|i| [1.0, -1.0][i / SUPER % 2]).collect();
+        for (format, dtype, factors) in FORMATS {
+            for quants in [0xFF, 0x80, 0x7F, 0x00] {
+                let mut record = vec![quants; dtype.type_size()];
+                for at in factors {
+                    record[*at..at + 2].copy_from_slice(&[0, 0x3C]);
+                }
+                if format == WeightFormat::F32 || format == WeightFormat::Bf16 {
+                    continue;
+                }
+                let bytes = record.repeat(SUPER / dtype.block_size());
+                let matrix = Matrix::from_bytes(format, &bytes, 1, SUPER);
+                let expected = product(&matrix, Instructions::Portable, &rows);
+                for instructions in Instructions::all() {
+                    let found = product(&matrix, instructions, &rows);
+                    assert_eq!(found, expected, "{format:?} {instructions:?} {quants}");
+                }
+                let mut weights = vec![0.0; SUPER];
+                matrix.copy_row(0, &mut weights);
+                let exact: f32 = weights.iter().sum();
+                assert!((expected[0] - exact).abs() <= exact.abs() * 1e-3, "{format:?} {quants}");
+            }
+        }
     }
 
     #[test]
@@ -357,7 +431,7 @@ mod tests {
         let pool = Pool::new(NonZeroUsize::new(3).unwrap()).unwrap();
         let instructions = Instructions::best();
         for format in 0..FORMATS.len() {
-            let (wide, narrow) = (matrix(format, 1003, 256).0, matrix(format, 9, 256).0);
+            let (wide, narrow) = (matrix(format, 1003, 256), matrix(format, 9, 256));
             for n_rows in [1, 6] {
                 let rows = numbers(n_rows * 256, 5);
                 let mut activations = Activations::default();
@@ -375,29 +449,48 @@ mod tests {
         #[test]
         fn a_row_in_company_is_the_row_alone(
             format in 0..FORMATS.len(),
-            n_out in 1usize..40,
-            n_blocks in 1usize..5,
-            n_rows in 1usize..11,
+            n_out in 1usize..70,
+            n_rows in 1usize..17,
             seed in any::<u32>(),
         ) {
-            let n_in = n_blocks * BLOCK;
-            let (matrix, _) = matrix(format, n_out, n_in);
+            let n_in = 2 * SUPER;
+            let matrix = matrix(format, n_out, n_in);
             let rows = numbers(n_rows * n_in, seed);
             let together = product(&matrix, Instructions::best(), &rows);
             for (row, together) in rows.chunks(n_in).zip(together.chunks(n_out)) {
-                prop_assert_eq!(&product(&matrix, Instructions::best(), row)[..], together);
-                prop_assert_eq!(&product(&matrix, Instructions::Portable, row)[..], together);
+                for instructions in Instructions::all() {
+                    prop_assert_eq!(&product(&matrix, instructions, row)[..], together);
+                }
             }
         }
 
         #[test]
-        fn plain_weights_may_have_any_number_of_inputs(n_in in 1usize..70, n_rows in 1usize..6) {
-            let matrix = Matrix::from_f32(&numbers(5 * n_in, 1), 5, n_in);
+        fn inputs_need_not_be_a_power_of_two(
+            format in 3usize..8,
+            n_blocks in 1usize..8,
+            n_rows in 1usize..6,
+        ) {
+            let n_in = n_blocks * BLOCK;
+            let matrix = matrix(format, 5, n_in);
             let rows = numbers(n_rows * n_in, 2);
-            prop_assert_eq!(
-                product(&matrix, Instructions::best(), &rows),
-                product(&matrix, Instructions::Portable, &rows)
-            );
+            let expected = product(&matrix, Instructions::Portable, &rows);
+            for instructions in Instructions::all() {
+                prop_assert_eq!(&product(&matrix, instructions, &rows), &expected);
+            }
+        }
+
+        #[test]
+        fn plain_weights_may_have_any_number_of_inputs(
+            format in 0usize..3,
+            n_in in 1usize..140,
+            n_rows in 1usize..6,
+        ) {
+            let matrix = matrix(format, 5, n_in);
+            let rows = numbers(n_rows * n_in, 2);
+            let expected = product(&matrix, Instructions::Portable, &rows);
+            for instructions in Instructions::all() {
+                prop_assert_eq!(&product(&matrix, instructions, &rows), &expected);
+            }
         }
     }
 }

@@ -9,19 +9,24 @@ mod activations;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod block_tiles;
 mod elementwise;
+mod format;
 mod instructions;
 mod matrix;
-mod packing;
+mod plain;
 mod pool;
 mod pool_account;
 mod portable;
+mod super_tiles;
+mod tile;
 
 pub use activations::Activations;
 pub use attention::{
     AttentionScratch, DIMS_PER_PASS, KeyValues, POSITIONS_PER_BLOCK, Sight, attend,
 };
 pub use elementwise::{add, rms_norm, rotate_pairs, silu_mul};
+pub use format::WeightFormat;
 pub use instructions::Instructions;
-pub use matrix::{Matrix, WeightFormat};
+pub use matrix::Matrix;
 pub use pool::Pool;

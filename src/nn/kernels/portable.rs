@@ -6,72 +6,61 @@
 use super::{
     activations::{ActivationBlock, BLOCK},
     attention::{KeyStretch, ValueStretch},
-    packing::{Q4Tile, Q8Tile, TILE},
+    plain::{PLAIN_STRETCH, PlainWeight},
+    tile::{BlockTile, TILE},
 };
 
-/// Quants (four to a word), scale and sum of the quants.
-pub fn quantize(values: &[f32; BLOCK]) -> ([i32; 8], f32, i32) {
-    let peak = values.iter().fold(0f32, |peak, value| peak.max(value.abs()));
-    let inverse = if peak == 0.0 { 0.0 } else { 127.0 / peak };
-    let mut quads = [0; 8];
-    let mut total = 0;
-    for (quad, values) in quads.iter_mut().zip(values.as_chunks::<4>().0) {
-        let quants = values.map(|value| (value * inverse).round_ties_even() as i8);
-        total += quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
-        *quad = i32::from_le_bytes(quants.map(|quant| quant as u8));
+/// Quantizes blocks of 32 values.
+pub fn quantize(values: &[f32], blocks: &mut [ActivationBlock]) {
+    for (values, block) in values.as_chunks::<BLOCK>().0.iter().zip(blocks) {
+        let peak = values.iter().fold(0f32, |peak, value| peak.max(value.abs()));
+        let inverse = if peak == 0.0 { 0.0 } else { 127.0 / peak };
+        let mut sums = [0; 2];
+        for (i, values) in values.as_chunks::<4>().0.iter().enumerate() {
+            let quants = values.map(|value| (value * inverse).round_ties_even() as i8);
+            sums[i / 4] += quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
+            block.quads[i] = i32::from_le_bytes(quants.map(|quant| quant as u8));
+        }
+        block.scale = peak / 127.0;
+        block.sum = block.scale * (sums[0] + sums[1]) as f32;
+        block.half_sums = sums[0] & 0xFFFF | sums[1] << 16;
     }
-    (quads, peak / 127.0, total)
 }
 
-/// Eight outputs of one row; see [`Q4Tile`].
-pub fn q4_1(tiles: &[Q4Tile], row: &[ActivationBlock]) -> [f32; TILE] {
-    let mut sums = [0.0; TILE];
-    for (tile, block) in tiles.iter().zip(row) {
-        let quants = quants_of(block);
-        for (output, sum) in sums.iter_mut().enumerate() {
-            let dot: i32 = (0..BLOCK)
-                .map(|input| i32::from(tile.quant(output, input)) * i32::from(quants[input]))
-                .sum();
-            *sum += dot as f32 * tile.scales[output].to_f32() * block.scale
-                + tile.mins[output].to_f32() * block.sum;
+/// Sixteen outputs of one row, of weights in a block format.
+pub fn blocks<T: BlockTile>(tiles: &[T], row: &[ActivationBlock]) -> [f32; TILE] {
+    let mut sums = [0f32; TILE];
+    for (tile, row) in tiles.iter().zip(row.chunks(T::BLOCKS)) {
+        for (block_idx, block) in row.iter().enumerate() {
+            for (output, sum) in sums.iter_mut().enumerate() {
+                let dot = tile.dot(output, block_idx, block) as f32;
+                *sum = (dot * tile.scale(output, block_idx)).mul_add(block.scale, *sum);
+                if T::HAS_MIN {
+                    *sum = tile.min(output, block_idx).mul_add(block.sum, *sum);
+                }
+            }
         }
     }
     sums
 }
 
-/// Eight outputs of one row; see [`Q8Tile`].
-pub fn q8_0(tiles: &[Q8Tile], row: &[ActivationBlock]) -> [f32; TILE] {
-    let mut sums = [0.0; TILE];
-    for (tile, block) in tiles.iter().zip(row) {
-        let quants = quants_of(block);
-        for (output, sum) in sums.iter_mut().enumerate() {
-            let dot: i32 = (0..BLOCK)
-                .map(|input| i32::from(tile.quant(output, input)) * i32::from(quants[input]))
-                .sum();
-            *sum += dot as f32 * tile.scales[output].to_f32() * block.scale;
+/// Sixteen outputs of one row, of weights that are plain numbers.
+///
+/// Stretches of inputs are summed apart, which keeps the error of a long sum small.
+pub fn plain<T: PlainWeight>(vectors: &[[T; TILE]], row: &[f32]) -> [f32; TILE] {
+    let mut sums = [0f32; TILE];
+    for (vectors, row) in vectors.chunks(PLAIN_STRETCH).zip(row.chunks(PLAIN_STRETCH)) {
+        let mut partial = [0f32; TILE];
+        for (vector, value) in vectors.iter().zip(row) {
+            for (sum, weight) in partial.iter_mut().zip(vector) {
+                *sum = weight.value().mul_add(*value, *sum);
+            }
+        }
+        for (sum, partial) in sums.iter_mut().zip(partial) {
+            *sum += partial;
         }
     }
     sums
-}
-
-fn quants_of(block: &ActivationBlock) -> [i8; BLOCK] {
-    let mut quants = [0; BLOCK];
-    for (quad, quants) in block.quads.iter().zip(quants.as_chunks_mut::<4>().0) {
-        *quants = quad.to_le_bytes().map(|byte| byte as i8);
-    }
-    quants
-}
-
-/// Eight outputs of one row: four partial sums, taken in turn, to keep the adders busy.
-pub fn f32(vectors: &[[f32; TILE]], row: &[f32]) -> [f32; TILE] {
-    let mut partial = [[0f32; TILE]; 4];
-    for (input, (vector, value)) in vectors.iter().zip(row).enumerate() {
-        for (sum, weight) in partial[input % 4].iter_mut().zip(vector) {
-            *sum = weight.mul_add(*value, *sum);
-        }
-    }
-    let [a, b, c, d] = partial;
-    std::array::from_fn(|output| (a[output] + b[output]) + (c[output] + d[output]))
 }
 
 /// `q · k` of several queries with the positions of a stretch.

@@ -1,0 +1,97 @@
+//! Products with weights in block formats.
+#![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls")]
+
+use std::arch::x86_64::{
+    __m256, __m256i, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_set1_ps,
+    _mm256_setzero_ps,
+};
+
+use super::{
+    Avx2,
+    registers::{prefetch, store_pair},
+};
+use crate::nn::kernels::{
+    activations::ActivationBlock,
+    tile::{BlockTile, TILE},
+};
+
+/// How far ahead weights are asked for: about what memory delivers while a request is on its way.
+const PREFETCH_BYTES: usize = 4096;
+
+/// Sixteen outputs in two registers.
+pub type Pair<T> = [T; 2];
+
+/// How tiles of a block format come into registers.
+pub trait Blocks: BlockTile {
+    /// The whole-number products of a block with those of each row.
+    ///
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    unsafe fn dots<const ROWS: usize>(
+        &self,
+        block: usize,
+        rows: [&ActivationBlock; ROWS],
+    ) -> [Pair<__m256i>; ROWS];
+
+    /// What a step of the product is worth.
+    ///
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    unsafe fn scales(&self, block: usize) -> Pair<__m256>;
+
+    /// What each unit of the activations adds.
+    ///
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    unsafe fn mins(&self, block: usize) -> Pair<__m256>;
+}
+
+impl Avx2 {
+    /// See [`portable::blocks`](crate::nn::kernels::portable::blocks); several rows share the
+    /// unpacking of a tile.
+    pub fn blocks<T: Blocks, const ROWS: usize>(
+        self,
+        tiles: &[T],
+        rows: [&[ActivationBlock]; ROWS],
+    ) -> [[f32; TILE]; ROWS] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { blocks(tiles, rows) }
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn blocks<T: Blocks, const ROWS: usize>(
+    tiles: &[T],
+    rows: [&[ActivationBlock]; ROWS],
+) -> [[f32; TILE]; ROWS] {
+    let rows = rows.map(|row| &row[..tiles.len() * T::BLOCKS]);
+    let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
+    for (tile_idx, tile) in tiles.iter().enumerate() {
+        prefetch(tile, PREFETCH_BYTES);
+        for block_idx in 0..T::BLOCKS {
+            let row_blocks = rows.map(|row| &row[tile_idx * T::BLOCKS + block_idx]);
+            // SAFETY: this function's caller has made sure of the instructions.
+            let dots = unsafe { tile.dots(block_idx, row_blocks) };
+            // SAFETY: as above.
+            let (scales, mins) = unsafe { (tile.scales(block_idx), tile.mins(block_idx)) };
+            for ((sums, dots), block) in sums.iter_mut().zip(dots).zip(row_blocks) {
+                let scale = _mm256_set1_ps(block.scale);
+                for h in 0..2 {
+                    let dots = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[h]), scales[h]);
+                    sums[h] = _mm256_fmadd_ps(dots, scale, sums[h]);
+                }
+                if T::HAS_MIN {
+                    let sum = _mm256_set1_ps(block.sum);
+                    for h in 0..2 {
+                        sums[h] = _mm256_fmadd_ps(mins[h], sum, sums[h]);
+                    }
+                }
+            }
+        }
+    }
+    let mut outputs = [[0.0; TILE]; ROWS];
+    for (outputs, sums) in outputs.iter_mut().zip(sums) {
+        *outputs = store_pair(sums);
+    }
+    outputs
+}

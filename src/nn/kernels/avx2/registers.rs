@@ -1,0 +1,63 @@
+//! Loads and stores of whole registers.
+#![expect(unsafe_code, reason = "vector loads and stores take pointers")]
+
+use std::arch::x86_64::{
+    __m256, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_cvtph_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_storeu_ps,
+};
+
+use half::f16;
+
+use crate::nn::kernels::tile::TILE;
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn load_f32(values: &[f32; 8]) -> __m256 {
+    // SAFETY: the array is 32 readable bytes, and the load asks for no alignment.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn load_f16(values: &[f16; 8]) -> __m256 {
+    // SAFETY: the array is 16 readable bytes, and the load asks for no alignment.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn load_bytes(values: &[u8; 32]) -> __m256i {
+    // SAFETY: the array is 32 readable bytes, and the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn store_f32(vector: __m256) -> [f32; 8] {
+    let mut values = [0.0; 8];
+    // SAFETY: the array is 32 writable bytes, and the store asks for no alignment.
+    unsafe { _mm256_storeu_ps(values.as_mut_ptr(), vector) };
+    values
+}
+
+/// Sixteen outputs.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn store_pair(vectors: [__m256; 2]) -> [f32; TILE] {
+    let mut values = [0.0; TILE];
+    for (values, vector) in values.as_chunks_mut().0.iter_mut().zip(vectors) {
+        *values = store_f32(vector);
+    }
+    values
+}
+
+/// Asks for memory that a loop over `item`'s neighbours will reach `n_bytes` later.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn prefetch<T>(item: &T, n_bytes: usize) {
+    let start: *const i8 = std::ptr::from_ref(item).cast();
+    for line in (0..size_of::<T>()).step_by(64) {
+        // A prefetch reads nothing; the address need not be valid.
+        _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(n_bytes + line));
+    }
+}
