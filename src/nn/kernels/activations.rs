@@ -29,6 +29,11 @@ impl ActivationBlock {
     pub fn quants(&self) -> impl Iterator<Item = i8> {
         self.quads.into_iter().flat_map(i32::to_le_bytes).map(|byte| byte as i8)
     }
+
+    /// The sums of the first and of the last sixteen quants.
+    pub fn sums_of_halves(&self) -> [i32; 2] {
+        [i32::from(self.half_sums as i16), self.half_sums >> 16]
+    }
 }
 
 /// `(n_rows, n_in)` activations.
@@ -56,6 +61,10 @@ impl Activations {
                 Instructions::Portable => portable::quantize(values, &mut self.blocks),
                 #[cfg(target_arch = "x86_64")]
                 Instructions::Avx2(avx2) => avx2.quantize(values, &mut self.blocks),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512(avx512) => avx512.avx2.quantize(values, &mut self.blocks),
+                #[cfg(target_arch = "aarch64")]
+                Instructions::Neon(neon) => neon.quantize(values, &mut self.blocks),
             }
         }
     }
@@ -116,7 +125,7 @@ mod tests {
         let [block] = quantized(Instructions::best(), &values)[..] else { panic!("one block") };
         let quants: Vec<i32> = block.quants().map(i32::from).collect();
         let halves: Vec<i32> = quants.chunks(16).map(|half| half.iter().sum()).collect();
-        assert_eq!(block.half_sums, halves[0] & 0xFFFF | halves[1] << 16);
+        assert_eq!(block.sums_of_halves().to_vec(), halves);
         assert_eq!(block.sum, block.scale * (halves[0] + halves[1]) as f32);
     }
 

@@ -187,6 +187,10 @@ impl Bundle<'_> {
                     Instructions::Portable => portable::exponentials(scores),
                     #[cfg(target_arch = "x86_64")]
                     Instructions::Avx2(avx2) => avx2.exponentials(scores),
+                    #[cfg(target_arch = "x86_64")]
+                    Instructions::Avx512(avx512) => avx512.avx2.exponentials(scores),
+                    #[cfg(target_arch = "aarch64")]
+                    Instructions::Neon(neon) => neon.exponentials(scores),
                 });
             }
         }
@@ -270,6 +274,10 @@ impl Bundle<'_> {
             Instructions::Portable => portable::scores(keys, queries, scores, padded),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(avx2) => avx2.scores(keys, queries, scores, padded),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(avx512) => avx512.avx2.scores(keys, queries, scores, padded),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(neon) => neon.scores(keys, queries, scores, padded),
         }
     }
 
@@ -332,6 +340,10 @@ impl Bundle<'_> {
             Instructions::Portable => portable::weighted_sum(values, weights, sums),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(avx2) => avx2.weighted_sum(values, weights, sums),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(avx512) => avx512.avx2.weighted_sum(values, weights, sums),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(neon) => neon.weighted_sum(values, weights, sums),
         }
     }
 }

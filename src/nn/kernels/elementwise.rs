@@ -43,6 +43,10 @@ pub fn silu_mul(instructions: Instructions, gate: &mut [f32], up: &[f32]) {
         Instructions::Portable => portable::silu_mul(gate, up),
         #[cfg(target_arch = "x86_64")]
         Instructions::Avx2(avx2) => avx2.silu_mul(gate, up),
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512(avx512) => avx512.avx2.silu_mul(gate, up),
+        #[cfg(target_arch = "aarch64")]
+        Instructions::Neon(neon) => neon.silu_mul(gate, up),
     }
 }
 

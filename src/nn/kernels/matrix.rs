@@ -252,6 +252,10 @@ impl<T: VectorBlocks> Piece for T {
             Instructions::Portable => rows.map(|row| portable::blocks(pieces, row)),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(avx2) => avx2.blocks(pieces, rows),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(avx512) => avx512.blocks(pieces, rows),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(neon) => neon.blocks(pieces, rows),
         }
     }
 }
@@ -278,6 +282,10 @@ impl<T: VectorPlain> Piece for [T; TILE] {
             Instructions::Portable => rows.map(|row| portable::plain(pieces, row)),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(avx2) => avx2.plain(pieces, rows),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(avx512) => avx512.plain(pieces, rows),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(neon) => neon.plain(pieces, rows),
         }
     }
 }

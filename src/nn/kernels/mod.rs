@@ -9,11 +9,15 @@ mod activations;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod block_tiles;
 mod elementwise;
 mod format;
 mod instructions;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
 mod pool;
 mod pool_account;

@@ -1,5 +1,6 @@
 //! Products with weights in block formats.
 #![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls")]
+#![expect(clippy::unused_self, reason = "`self` is the proof that the instructions are there")]
 
 use std::arch::x86_64::{
     __m256, __m256i, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_set1_ps,

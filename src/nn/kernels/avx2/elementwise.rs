@@ -1,5 +1,6 @@
 //! Quantization, softmax and gates.
 #![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls")]
+#![expect(clippy::unused_self, reason = "`self` is the proof that the instructions are there")]
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_add_epi32,

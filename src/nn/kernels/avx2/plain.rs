@@ -1,5 +1,6 @@
 //! Products with weights that are plain numbers.
 #![expect(unsafe_code, reason = "vector instructions are entered by way of unsafe calls and loads")]
+#![expect(clippy::unused_self, reason = "`self` is the proof that the instructions are there")]
 
 use std::arch::x86_64::{
     __m256, _mm_loadu_si128, _mm256_add_ps, _mm256_castsi256_ps, _mm256_cvtepu16_epi32,
