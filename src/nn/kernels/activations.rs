@@ -25,6 +25,9 @@ pub struct ActivationBlock {
 }
 
 impl ActivationBlock {
+    /// Of silence.
+    pub const ZERO: Self = Self { quads: [0; 8], scale: 0.0, sum: 0.0, half_sums: 0 };
+
     /// The quants, in order.
     pub fn quants(&self) -> impl Iterator<Item = i8> {
         self.quads.into_iter().flat_map(i32::to_le_bytes).map(|byte| byte as i8)

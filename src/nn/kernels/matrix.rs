@@ -203,7 +203,12 @@ impl<P: Piece> Tile<'_, P> {
         let found = P::products(self.instructions, self.pieces, rows);
         let n_outputs = TILE.min(block.len() - self.first);
         for (i, found) in found.iter().enumerate() {
-            block.row(row_idx + i)[self.first..][..n_outputs].copy_from_slice(&found[..n_outputs]);
+            let out = &mut block.row(row_idx + i)[self.first..][..n_outputs];
+            match out.first_chunk_mut() {
+                // Whole tiles, nearly all, are stored without a call.
+                Some(out) => *out = *found,
+                None => out.copy_from_slice(&found[..n_outputs]),
+            }
         }
     }
 }

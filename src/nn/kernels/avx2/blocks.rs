@@ -63,14 +63,20 @@ impl Avx2 {
 #[target_feature(enable = "avx2,fma,f16c")]
 fn blocks<T: Blocks, const ROWS: usize>(
     tiles: &[T],
-    rows: [&[ActivationBlock]; ROWS],
+    mut rows: [&[ActivationBlock]; ROWS],
 ) -> [[f32; TILE]; ROWS] {
-    let rows = rows.map(|row| &row[..tiles.len() * T::BLOCKS]);
+    for row in &mut rows {
+        *row = &row[..tiles.len() * T::BLOCKS];
+    }
     let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
     for (tile_idx, tile) in tiles.iter().enumerate() {
         prefetch(tile, PREFETCH_BYTES);
         for block_idx in 0..T::BLOCKS {
-            let row_blocks = rows.map(|row| &row[tile_idx * T::BLOCKS + block_idx]);
+            // `map` would be a call, as its own code may not use the instructions.
+            let mut row_blocks = [&ActivationBlock::ZERO; ROWS];
+            for (block, row) in row_blocks.iter_mut().zip(rows) {
+                *block = &row[tile_idx * T::BLOCKS + block_idx];
+            }
             // SAFETY: this function's caller has made sure of the instructions.
             let dots = unsafe { tile.dots(block_idx, row_blocks) };
             // SAFETY: as above.

@@ -70,10 +70,12 @@ fn plain<T: Plain, const ROWS: usize>(
     vectors: &[[T; TILE]],
     rows: [&[f32]; ROWS],
 ) -> [[f32; TILE]; ROWS] {
-    let rows = rows.map(|row| &row[..vectors.len()]);
     let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
     for (stretch_idx, stretch) in vectors.chunks(PLAIN_STRETCH).enumerate() {
-        let rows = rows.map(|row| &row[stretch_idx * PLAIN_STRETCH..][..stretch.len()]);
+        let mut rows = rows;
+        for row in &mut rows {
+            *row = &row[stretch_idx * PLAIN_STRETCH..][..stretch.len()];
+        }
         let mut partial = [[_mm256_setzero_ps(); 2]; ROWS];
         for (input, vector) in stretch.iter().enumerate() {
             let halves = vector.as_chunks().0;

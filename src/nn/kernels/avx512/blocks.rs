@@ -60,9 +60,11 @@ impl Avx512 {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn blocks<T: Blocks, const ROWS: usize>(
     tiles: &[T],
-    rows: [&[ActivationBlock]; ROWS],
+    mut rows: [&[ActivationBlock]; ROWS],
 ) -> [[f32; TILE]; ROWS] {
-    let rows = rows.map(|row| &row[..tiles.len() * T::BLOCKS]);
+    for row in &mut rows {
+        *row = &row[..tiles.len() * T::BLOCKS];
+    }
     let mut sums = [_mm512_setzero_ps(); ROWS];
     for (tile_idx, tile) in tiles.iter().enumerate() {
         let start: *const i8 = std::ptr::from_ref(tile).cast();
@@ -71,7 +73,11 @@ fn blocks<T: Blocks, const ROWS: usize>(
             _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(PREFETCH_BYTES + line));
         }
         for block_idx in 0..T::BLOCKS {
-            let row_blocks = rows.map(|row| &row[tile_idx * T::BLOCKS + block_idx]);
+            // `map` would be a call, as its own code may not use the instructions.
+            let mut row_blocks = [&ActivationBlock::ZERO; ROWS];
+            for (block, row) in row_blocks.iter_mut().zip(rows) {
+                *block = &row[tile_idx * T::BLOCKS + block_idx];
+            }
             // SAFETY: this function's caller has made sure of the instructions.
             let dots = unsafe { tile.dots(block_idx, row_blocks) };
             // SAFETY: as above.
@@ -85,7 +91,11 @@ fn blocks<T: Blocks, const ROWS: usize>(
             }
         }
     }
-    sums.map(|sums| store(sums))
+    let mut outputs = [[0.0; TILE]; ROWS];
+    for (outputs, sums) in outputs.iter_mut().zip(sums) {
+        *outputs = store(sums);
+    }
+    outputs
 }
 
 #[inline]

@@ -70,10 +70,12 @@ fn plain<T: Plain, const ROWS: usize>(
     vectors: &[[T; TILE]],
     rows: [&[f32]; ROWS],
 ) -> [[f32; TILE]; ROWS] {
-    let rows = rows.map(|row| &row[..vectors.len()]);
     let mut sums = [_mm512_setzero_ps(); ROWS];
     for (stretch_idx, stretch) in vectors.chunks(PLAIN_STRETCH).enumerate() {
-        let rows = rows.map(|row| &row[stretch_idx * PLAIN_STRETCH..][..stretch.len()]);
+        let mut rows = rows;
+        for row in &mut rows {
+            *row = &row[stretch_idx * PLAIN_STRETCH..][..stretch.len()];
+        }
         let mut partial = [_mm512_setzero_ps(); ROWS];
         for (input, vector) in stretch.iter().enumerate() {
             // SAFETY: this function's caller has made sure of the instructions.
@@ -86,5 +88,9 @@ fn plain<T: Plain, const ROWS: usize>(
             *sums = _mm512_add_ps(*sums, partial);
         }
     }
-    sums.map(|sums| store(sums))
+    let mut outputs = [[0.0; TILE]; ROWS];
+    for (outputs, sums) in outputs.iter_mut().zip(sums) {
+        *outputs = store(sums);
+    }
+    outputs
 }

@@ -240,10 +240,11 @@ impl Blocks for Q8_0Tile {
         rows: [&ActivationBlock; ROWS],
     ) -> [__m512i; ROWS] {
         // The product wants the weights unsigned, so 128 is added to them, and taken off in advance.
-        let offsets = rows.map(|row| {
+        let mut offsets = [_mm512_setzero_si512(); ROWS];
+        for (offset, row) in offsets.iter_mut().zip(rows) {
             let [first, last] = row.sums_of_halves();
-            _mm512_set1_epi32(-128 * (first + last))
-        });
+            *offset = _mm512_set1_epi32(-128 * (first + last));
+        }
         add_dots(offsets, rows, 0..8, |v| {
             _mm512_xor_si512(load_quads(&self.quants[v]), _mm512_set1_epi8(-128))
         })
@@ -330,7 +331,10 @@ impl Blocks for Q6KTile {
         let mut dots = [_mm512_setzero_si512(); ROWS];
         for (half, sub_scales) in [first, last].into_iter().enumerate() {
             // The offset of 32 is taken off in advance.
-            let offsets = rows.map(|row| _mm512_set1_epi32(-32 * row.sums_of_halves()[half]));
+            let mut offsets = [_mm512_setzero_si512(); ROWS];
+            for (offset, row) in offsets.iter_mut().zip(rows) {
+                *offset = _mm512_set1_epi32(-32 * row.sums_of_halves()[half]);
+            }
             let found = add_dots(offsets, rows, 4 * half..4 * half + 4, |v| {
                 load_sixes(&block.nibbles, &block.high_bits, v)
             });
