@@ -261,10 +261,11 @@ pub(super) struct Labels {
 /// multiples of `min_step` if that is not zero.
 fn ticks(bounds: (f64, f64), n_ticks: f64, min_step: f64) -> Vec<GridMark> {
     let (low, high) = bounds;
-    let rough = ((high - low) / n_ticks).max(min_step);
+    let rough = (high - low) / n_ticks;
     if !(rough.is_finite() && rough > 0.0) {
         return Vec::new();
     }
+    let rough = rough.max(min_step);
     let power = 10_f64.powf(rough.log10().floor());
     let round = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power);
     // What is a step already must not grow by the rounding of a logarithm.
