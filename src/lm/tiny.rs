@@ -15,12 +15,23 @@ use super::{LanguageModel, text_stream::byte_of_letter};
 pub const N_VOCAB: usize = 258;
 pub const N_EMBD: usize = 64;
 pub const N_FF: usize = 96;
-pub const N_KV: usize = 32;
 pub const CONTEXT: usize = 160;
 pub const STOP: u32 = 257;
 
 const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message.content }}<|im_end|>\
     {% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}";
+
+/// The sizes that a test model can be made in.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "counts are called so everywhere")]
+pub struct Shape {
+    pub n_embd: usize,
+    pub n_ff: usize,
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+}
+
+const TINY: Shape = Shape { n_embd: N_EMBD, n_ff: N_FF, n_heads: 4, n_kv_heads: 2 };
 
 /// What a tiny model file holds; tests change it before it is written.
 pub struct TinyFile {
@@ -31,6 +42,13 @@ pub struct TinyFile {
 impl TinyFile {
     /// A sound file; seeds give different weights.
     pub fn new(seed: u32) -> Self {
+        Self::shaped(seed, TINY)
+    }
+
+    /// A sound file of two layers of other sizes.
+    pub fn shaped(seed: u32, shape: Shape) -> Self {
+        let Shape { n_embd, n_ff, n_heads, n_kv_heads } = shape;
+        let n_kv = n_embd / n_heads * n_kv_heads;
         let letters =
             ('\0'..='\u{200}').filter_map(|letter| Some((byte_of_letter(letter)?, letter)));
         let letters: std::collections::BTreeMap<u8, char> = letters.collect();
@@ -44,10 +62,10 @@ impl TinyFile {
             ("general.name", text("Tiny")),
             ("llama.block_count", count(2)),
             ("llama.context_length", count(CONTEXT)),
-            ("llama.embedding_length", count(N_EMBD)),
-            ("llama.feed_forward_length", count(N_FF)),
-            ("llama.attention.head_count", count(4)),
-            ("llama.attention.head_count_kv", count(2)),
+            ("llama.embedding_length", count(n_embd)),
+            ("llama.feed_forward_length", count(n_ff)),
+            ("llama.attention.head_count", count(n_heads)),
+            ("llama.attention.head_count_kv", count(n_kv_heads)),
             ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
             ("llama.rope.freq_base", Value::F32(10_000.0)),
             ("tokenizer.ggml.model", text("gpt2")),
@@ -63,21 +81,21 @@ impl TinyFile {
             tensors: Vec::new(),
         };
         let mut numbers = Numbers { state: seed.wrapping_mul(0x9E37_79B9) | 1 };
-        file.put("token_embd.weight", &[N_VOCAB, N_EMBD], GgmlDType::Q8_0, &mut numbers);
-        file.put("output_norm.weight", &[N_EMBD], GgmlDType::F32, &mut numbers);
+        file.put("token_embd.weight", &[N_VOCAB, n_embd], GgmlDType::Q8_0, &mut numbers);
+        file.put("output_norm.weight", &[n_embd], GgmlDType::F32, &mut numbers);
         for layer_idx in 0..2 {
             let mut put = |part: &str, shape: &[usize], format| {
                 file.put(&format!("blk.{layer_idx}.{part}.weight"), shape, format, &mut numbers);
             };
-            put("attn_norm", &[N_EMBD], GgmlDType::F32);
-            put("attn_q", &[N_EMBD, N_EMBD], GgmlDType::Q4_1);
-            put("attn_k", &[N_KV, N_EMBD], GgmlDType::Q8_0);
-            put("attn_v", &[N_KV, N_EMBD], GgmlDType::F32);
-            put("attn_output", &[N_EMBD, N_EMBD], GgmlDType::F16);
-            put("ffn_norm", &[N_EMBD], GgmlDType::F32);
-            put("ffn_gate", &[N_FF, N_EMBD], GgmlDType::Q4_1);
-            put("ffn_up", &[N_FF, N_EMBD], GgmlDType::Q4_1);
-            put("ffn_down", &[N_EMBD, N_FF], GgmlDType::Q4_1);
+            put("attn_norm", &[n_embd], GgmlDType::F32);
+            put("attn_q", &[n_embd, n_embd], GgmlDType::Q4_1);
+            put("attn_k", &[n_kv, n_embd], GgmlDType::Q8_0);
+            put("attn_v", &[n_kv, n_embd], GgmlDType::F32);
+            put("attn_output", &[n_embd, n_embd], GgmlDType::F16);
+            put("ffn_norm", &[n_embd], GgmlDType::F32);
+            put("ffn_gate", &[n_ff, n_embd], GgmlDType::Q4_1);
+            put("ffn_up", &[n_ff, n_embd], GgmlDType::Q4_1);
+            put("ffn_down", &[n_embd, n_ff], GgmlDType::Q4_1);
         }
         file
     }

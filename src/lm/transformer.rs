@@ -320,7 +320,7 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lm::tiny::{self, N_VOCAB};
+    use crate::lm::tiny::{self, N_VOCAB, Shape, TinyFile};
     use proptest::prelude::*;
 
     fn tokens(n: usize, seed: u32) -> Vec<u32> {
@@ -349,6 +349,18 @@ mod tests {
                 in_chunks(model.transformer(), &tokens, chunk),
                 in_chunks(model.transformer(), &tokens, 1)
             );
+        }
+    }
+
+    #[test]
+    fn how_a_prompt_is_cut_changes_no_bit_in_the_default_model_s_sizes() {
+        let shape = Shape { n_embd: 576, n_ff: 1536, n_heads: 9, n_kv_heads: 3 };
+        let model = TinyFile::shaped(5, shape).load().unwrap();
+        let tokens = tokens(60, 3);
+        let expected = in_chunks(model.transformer(), &tokens, 1);
+        for chunk in 2..=60 {
+            let found = in_chunks(model.transformer(), &tokens, chunk);
+            assert!(found == expected, "in chunks of {chunk}");
         }
     }
 

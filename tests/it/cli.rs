@@ -217,7 +217,8 @@ fn a_prompt_is_answered_with_all_figures() {
     let lines = json_lines(formant(&[
         "chat",
         "--prompt",
-        "What is the capital of France?",
+        // A reply without near-ties: on another processor, or with other kernels, it is the same.
+        "Name the capital of France.",
         "--temperature",
         "0",
         "--max-tokens",

@@ -1,14 +1,6 @@
 //! The engine through its front door: many jobs on one thread, cancels, faults.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread};
 
 use formant::{
     domain::{
@@ -111,74 +103,39 @@ fn a_stopped_reply_keeps_what_was_written() {
 }
 
 #[test]
-fn stop_is_obeyed_within_a_tenth_of_a_second_of_a_long_prompt_on_a_busy_machine() {
+fn stop_in_the_middle_of_a_long_prompt_is_obeyed_within_a_step() {
     let engine = engine();
     let text = "The quick brown fox jumps over the lazy dog. ".repeat(200);
-    let busy = BusyCores::begin();
-    // One stall of a shared machine is not ours; that most are late would be.
-    let mut waits: Vec<Duration> = (0..7)
-        .map(|n_chunks| {
-            let job = engine.chat(question(&format!("{n_chunks} {text}"), 50));
-            let mut stopped = None;
-            let mut heard = 0;
-            let summary = loop {
-                match job.poll() {
-                    Some(Update::Event(ChatEvent::Progress(Progress {
-                        stage: Stage::Prefill,
-                        total,
-                        ..
-                    }))) => {
-                        assert!(total >= 2_000, "a prompt of {total} tokens");
-                        if heard == n_chunks {
-                            stopped = Some(Instant::now());
-                            job.cancel();
-                        }
-                        heard += 1;
+    for n_chunks in 0..4 {
+        let job = engine.chat(question(&format!("{n_chunks} {text}"), 50));
+        let (mut heard, mut heard_after) = (0, 0);
+        let summary = loop {
+            match job.poll() {
+                Some(Update::Event(ChatEvent::Progress(Progress {
+                    stage: Stage::Prefill,
+                    done,
+                    total,
+                    ..
+                }))) => {
+                    assert!(total >= 2_000, "a prompt of {total} tokens");
+                    heard_after += usize::from(heard > n_chunks);
+                    if heard == n_chunks {
+                        assert!(
+                            done < total / 2,
+                            "{done} tokens were read before there was a way to stop"
+                        );
+                        job.cancel();
                     }
-                    Some(Update::Done(outcome)) => break outcome.unwrap(),
-                    Some(Update::Lost) => panic!("the engine is gone"),
-                    _ => std::thread::yield_now(),
+                    heard += 1;
                 }
-            };
-            assert_eq!(summary.finish_reason, FinishReason::Cancelled);
-            stopped.unwrap().elapsed()
-        })
-        .collect();
-    drop(busy);
-    waits.sort();
-    assert!(waits[3] <= Duration::from_millis(100), "{waits:?}");
-}
-
-/// Work on every core, until it is dropped.
-struct BusyCores {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl BusyCores {
-    fn begin() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let work = || {
-            let stop = Arc::clone(&stop);
-            let spin = move || {
-                while !stop.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            };
-            thread::Builder::new().name("busy".to_owned()).spawn(spin).unwrap()
+                Some(Update::Done(outcome)) => break outcome.unwrap(),
+                Some(Update::Lost) => panic!("the engine is gone"),
+                _ => thread::yield_now(),
+            }
         };
-        let threads = (0..n_cores).map(|_| work()).collect();
-        Self { stop, threads }
-    }
-}
-
-impl Drop for BusyCores {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            thread.join().ok();
-        }
+        assert_eq!(summary.finish_reason, FinishReason::Cancelled);
+        // The pass that was under way, and the one that may have begun before the cancel was made.
+        assert!(heard_after <= 2, "{heard_after} passes were made after the cancel");
     }
 }
 

@@ -248,7 +248,7 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     // Chat: a message, and a reply with its figures.
     studio.key(egui::Key::Num2, COMMAND);
     studio.click(Role::MultilineTextInput, "Message");
-    studio.write("What is the capital of France?");
+    studio.write("Name the capital of France.");
     studio.key(egui::Key::Enter, egui::Modifiers::NONE);
     studio.wait_for("the reply", |studio| studio.shows("Paris") && studio.shows("Ready"));
     assert!(studio.shows("TTFT"), "the reply has no figures");
