@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokenizers::{
     AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper,
@@ -64,16 +64,17 @@ pub fn chat_template(folder: &HuggingFace<'_>) -> Result<Option<String>, Error> 
 
 /// `tokenizer.json`, as far as it matters here. The crate could read all of it, but its
 /// post-processors take what is stated at its word and panic where it is wrong, and a prompt is
-/// neither cut off nor filled up.
+/// neither cut off nor filled up. Its steps are read as plain JSON first, since the crate's decoders
+/// panic on what is none.
 #[derive(Deserialize)]
 struct Json {
     model: ModelWrapper,
     #[serde(default)]
-    normalizer: Option<NormalizerWrapper>,
+    normalizer: Value,
     #[serde(default)]
-    pre_tokenizer: Option<PreTokenizerWrapper>,
+    pre_tokenizer: Value,
     #[serde(default)]
-    decoder: Option<DecoderWrapper>,
+    decoder: Value,
     #[serde(default)]
     post_processor: Value,
     #[serde(default)]
@@ -99,9 +100,11 @@ fn build<'v>(
     }
     let added = json.added_tokens;
     let mut rules = Rules::new(json.model);
-    rules.with_normalizer(json.normalizer).map_err(|error| error.to_string())?;
-    rules.with_pre_tokenizer(json.pre_tokenizer);
-    rules.with_decoder(json.decoder);
+    rules
+        .with_normalizer(step::<NormalizerWrapper>(json.normalizer)?)
+        .map_err(|error| error.to_string())?;
+    rules.with_pre_tokenizer(step::<PreTokenizerWrapper>(json.pre_tokenizer)?);
+    rules.with_decoder(step::<DecoderWrapper>(json.decoder)?);
     let tokens = added.iter().map(|added| added.token.clone());
     rules.add_tokens(tokens).map_err(|error| error.to_string())?;
     let vocab = rules.get_vocab(true);
@@ -147,6 +150,27 @@ fn build<'v>(
         spellings,
         splitter: Splitter::Rules(Box::new(rules)),
     })
+}
+
+/// A step of the tokenizer, if there is one.
+fn step<T: DeserializeOwned>(json: Value) -> Result<Option<T>, String> {
+    // Its table of characters is unpacked unchecked; no byte-pair encoding has one.
+    if has_type(&json, "Precompiled") {
+        return Err("it normalizes by a precompiled table, which is not provided for".to_owned());
+    }
+    serde_json::from_value(json).map_err(|error| error.to_string())
+}
+
+/// Whether a step or one within it is of that type.
+fn has_type(json: &Value, name: &str) -> bool {
+    match json {
+        Value::Object(fields) => {
+            fields.get("type").is_some_and(|kind| kind == name)
+                || fields.values().any(|field| has_type(field, name))
+        }
+        Value::Array(steps) => steps.iter().any(|step| has_type(step, name)),
+        _ => false,
+    }
 }
 
 /// Whether a post-processor puts that token before every text.
