@@ -47,6 +47,10 @@ pub struct Job<E, T> {
     cancelled: Arc<AtomicBool>,
 }
 
+/// Cancels a job from elsewhere; keeps nothing alive.
+#[derive(Debug, Clone)]
+pub struct Canceller(Arc<AtomicBool>);
+
 /// The worker's end.
 pub struct Reply<E, T> {
     events: Sender<E>,
@@ -88,9 +92,21 @@ impl<E, T> Job<E, T> {
         self.outcome.try_recv().ok()
     }
 
+    /// A way to cancel from another thread, while this one waits.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Arc::clone(&self.cancelled))
+    }
+
     /// Asks the worker to stop at its next event; the outcome still arrives.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Canceller {
+    /// Asks the worker to stop at its next event.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

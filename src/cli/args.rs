@@ -113,6 +113,10 @@ pub struct Chat {
     /// Threads of the language model, up to 64; 0 takes one for each core, up to four
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// With --json: each token's log-probability and its N likeliest alternatives (at most 20), by
+    /// the model's own distribution, before penalty, temperature and cuts
+    #[arg(long, value_name = "N", requires = "json")]
+    pub logprobs: Option<u8>,
     /// Print one line of JSON per event, and all figures in the last
     #[arg(long)]
     pub json: bool,

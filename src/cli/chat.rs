@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     args::{Chat, Method},
+    interrupt::Interrupt,
     output::{Bar, json_line, millis},
     run::Setting,
     speak::text_or_stdin,
@@ -21,10 +22,10 @@ pub(super) fn run(setting: &Setting, args: &Chat) -> Result<()> {
     let engine = setting.engine(args.threads)?;
     if let Some(prompt) = &args.prompt {
         request.messages.push(Message::user(text_or_stdin(prompt)?));
-        reply(&engine, &request, args.json)?;
+        reply(&engine, &request, args, None)?;
         return Ok(());
     }
-    converse(&engine, request, args.json)
+    converse(&engine, request, args)
 }
 
 fn request(setting: &Setting, args: &Chat) -> ChatRequest {
@@ -47,14 +48,17 @@ fn request(setting: &Setting, args: &Chat) -> ChatRequest {
             Some(Method::Ngram) => Speculative::NGRAM,
             None => chosen.speculative,
         },
+        top_logprobs: args.logprobs.unwrap_or(0).into(),
     }
 }
 
 /// Turn by turn until the input ends; a turn that fails does not end the conversation.
-fn converse(engine: &Client, mut request: ChatRequest, json: bool) -> Result<()> {
-    let at_terminal = std::io::stdin().is_terminal() && !json;
+fn converse(engine: &Client, mut request: ChatRequest, args: &Chat) -> Result<()> {
+    let at_terminal = std::io::stdin().is_terminal() && !args.json;
+    let mut interrupt = None;
     if at_terminal {
-        println!("Chatting with {}. An empty line or Ctrl+D ends.", request.model);
+        println!("Chatting with {}. Ctrl+C stops a reply; an empty line ends.", request.model);
+        interrupt = Some(Interrupt::listen().context("Ctrl+C cannot be heard")?);
     }
     let mut lines = std::io::stdin().lock().lines();
     let mut failed = None;
@@ -70,7 +74,7 @@ fn converse(engine: &Client, mut request: ChatRequest, json: bool) -> Result<()>
             break;
         }
         request.messages.push(Message::user(line));
-        match reply(engine, &request, json) {
+        match reply(engine, &request, args, interrupt.as_deref()) {
             Ok(summary) => request.messages.push(Message::assistant(summary.text)),
             Err(error) => {
                 request.messages.pop();
@@ -83,17 +87,27 @@ fn converse(engine: &Client, mut request: ChatRequest, json: bool) -> Result<()>
     if at_terminal { Ok(()) } else { failed.map_or(Ok(()), Err) }
 }
 
-/// Writes one reply as it comes.
-fn reply(engine: &Client, request: &ChatRequest, json: bool) -> Result<ChatSummary> {
+/// Writes one reply as it comes; an interrupt ends it there.
+fn reply(
+    engine: &Client,
+    request: &ChatRequest,
+    args: &Chat,
+    interrupt: Option<&Interrupt>,
+) -> Result<ChatSummary> {
+    let json = args.json;
     let mut bar = Bar::new();
     let mut unread = None;
     let mut out = std::io::stdout();
-    let summary = engine.chat(request.clone()).wait(|event| {
+    let job = engine.chat(request.clone());
+    if let Some(interrupt) = interrupt {
+        interrupt.set(job.canceller());
+    }
+    let summary = job.wait(|event| {
         if unread.is_some() {
             return;
         }
         let shown = match (&event, json) {
-            (_, true) => print_event(&event),
+            (_, true) => print_event(&event, args.logprobs.is_some()),
             (ChatEvent::Progress(progress), false) => {
                 bar.show(progress);
                 Ok(())
@@ -103,12 +117,15 @@ fn reply(engine: &Client, request: &ChatRequest, json: bool) -> Result<ChatSumma
                 Ok(())
             }
             (ChatEvent::Step(step), false) => {
-                out.write_all(step.text.as_bytes()).and_then(|()| out.flush())
+                out.write_all(step.text().as_bytes()).and_then(|()| out.flush())
             }
         };
         unread = shown.err();
     });
     bar.clear();
+    if let Some(interrupt) = interrupt {
+        interrupt.clear();
+    }
     let summary = summary.context("the engine ended before the reply did; start it again")??;
     if let Some(error) = unread {
         return Err(error.into());
@@ -121,7 +138,7 @@ fn reply(engine: &Client, request: &ChatRequest, json: bool) -> Result<ChatSumma
     Ok(summary)
 }
 
-fn print_event(event: &ChatEvent) -> std::io::Result<()> {
+fn print_event(event: &ChatEvent, with_logprobs: bool) -> std::io::Result<()> {
     json_line(&match event {
         ChatEvent::Progress(progress) => json!({ "event": "progress", "progress": progress }),
         ChatEvent::Started { prompt_tokens, reused_tokens, context_length } => json!({
@@ -130,15 +147,21 @@ fn print_event(event: &ChatEvent) -> std::io::Result<()> {
             "reused_tokens": reused_tokens,
             "context_length": context_length,
         }),
-        ChatEvent::Step(step) => json!({
-            "event": "step",
-            "text": step.text,
-            "token_ids": step.tokens,
-            "drafted": step.drafted,
-            "accepted": step.accepted,
-            "draft_ms": millis(step.draft_time),
-            "verify_ms": millis(step.verify_time),
-        }),
+        ChatEvent::Step(step) => {
+            let mut line = json!({
+                "event": "step",
+                "text": step.text(),
+                "token_ids": step.token_ids().collect::<Vec<_>>(),
+                "drafted": step.drafted,
+                "accepted": step.accepted,
+                "draft_ms": millis(step.draft_time),
+                "verify_ms": millis(step.verify_time),
+            });
+            if with_logprobs {
+                line["tokens"] = json!(step.tokens);
+            }
+            line
+        }
     })
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod bench_table;
 mod chat;
 mod devices;
+mod interrupt;
 mod models;
 mod output;
 mod run;

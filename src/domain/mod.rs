@@ -2,6 +2,7 @@
 
 mod alignment;
 mod chat;
+mod decimal;
 mod decoding;
 mod measurement;
 mod mel;
@@ -15,7 +16,10 @@ mod waveform;
 
 pub use alignment::Alignment;
 pub use chat::{Message, Role};
-pub use decoding::{DecodeStep, FinishReason, SpeculationCounts, Speculative};
+pub use decoding::{
+    Alternative, DecodeStep, FinishReason, MAX_TOP_LOGPROBS, Origin, SpeculationCounts,
+    Speculative, Token,
+};
 pub use measurement::{Measurement, Sample, Spread, Work};
 pub use mel::{MelConfig, MelConvention, MelSpectrogram};
 pub use model::{LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState};

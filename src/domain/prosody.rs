@@ -16,10 +16,13 @@ pub struct Prosody {
 #[serde(default)]
 pub struct ProsodyControls {
     /// Speaking rate: 2.0 takes half the time (`FastPitch`'s sense of pace).
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub pace: f32,
     /// Factor on the predicted fundamental frequency.
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub pitch: f32,
     /// Factor on the predicted energy.
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub energy: f32,
 }
 

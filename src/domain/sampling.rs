@@ -8,14 +8,18 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Sampling {
     /// Zero takes the likeliest token; above, logits are divided by it.
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub temperature: f32,
     /// Keeps this many of the likeliest tokens; zero keeps all.
     pub top_k: usize,
     /// Keeps the smallest set of tokens whose probabilities reach this sum; one keeps all.
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub top_p: f32,
     /// Drops tokens less likely than this share of the likeliest; zero drops none.
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub min_p: f32,
     /// Divides (or, below zero, multiplies) the logits of tokens seen before; one leaves them.
+    #[serde(serialize_with = "super::decimal::serialize")]
     pub repetition_penalty: f32,
     /// Same seed and same prompt, same text.
     pub seed: u64,

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::{Error, Status, chat::Chats, client::panic_message, models::Models};
 use crate::{
+    job::Waker,
     library::Library,
     lm::Scheduler,
     nn::{device, kernels::Pool},
@@ -56,6 +57,7 @@ pub(super) struct Accelerator {
     /// Long commands that arrived while a long one ran.
     postponed: VecDeque<Command>,
     status: Arc<RwLock<Arc<Status>>>,
+    waker: Waker,
 }
 
 /// What the loop does in its next turn.
@@ -89,6 +91,7 @@ impl Drop for Handle {
 pub(super) fn spawn(
     library: Library,
     status: Arc<RwLock<Arc<Status>>>,
+    waker: Waker,
 ) -> std::io::Result<(Sender<Command>, Handle)> {
     let (sender, commands) = bounded(LINE);
     let pool = Arc::new(Pool::new(device::default_threads())?);
@@ -103,6 +106,7 @@ pub(super) fn spawn(
             commands,
             postponed: VecDeque::new(),
             status,
+            waker,
         };
         accelerator.publish();
         accelerator.run();
@@ -187,7 +191,7 @@ impl Accelerator {
         Ok(())
     }
 
-    /// Shows everybody what is held now.
+    /// Shows everybody what is held now, and wakes them if that has changed.
     pub(super) fn publish(&self) {
         let status = Status {
             device: device::name(self.pool.n_threads()),
@@ -201,6 +205,8 @@ impl Accelerator {
             && **shown != status
         {
             *shown = Arc::new(status);
+            drop(shown);
+            (self.waker)();
         }
     }
 }

@@ -87,6 +87,7 @@ fn prepare(
         sampling: request.sampling,
         max_tokens: request.max_tokens,
         speculative: request.speculative,
+        top_logprobs: request.top_logprobs,
     })?;
     Ok((id, summary))
 }
@@ -177,8 +178,10 @@ impl Chat {
         }
         self.last_step = Some(now);
         self.summary.speculation += &step;
-        self.summary.token_ids.extend_from_slice(&step.tokens);
-        self.summary.text.push_str(&step.text);
+        for token in &step.tokens {
+            self.summary.token_ids.push(token.id);
+            self.summary.text.push_str(&token.text);
+        }
         self.reply.send(ChatEvent::Step(step))
     }
 

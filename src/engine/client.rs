@@ -37,13 +37,15 @@ pub struct Client {
 impl Client {
     /// Starts the accelerator thread over a library of models.
     ///
-    /// `waker` is called on the accelerator's thread after each event of any job.
+    /// `waker` is called on the accelerator's thread after each event of any job and each change of
+    /// the status.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub fn start(library: Library, waker: Waker) -> std::io::Result<Self> {
         let status = Arc::new(RwLock::new(Arc::new(Status::default())));
-        let (commands, thread) = accelerator::spawn(library.clone(), Arc::clone(&status))?;
+        let (commands, thread) =
+            accelerator::spawn(library.clone(), Arc::clone(&status), Arc::clone(&waker))?;
         Ok(Self { commands, status, waker, library, _thread: Arc::new(thread) })
     }
 
@@ -159,12 +161,26 @@ mod tests {
     use super::*;
     use crate::library::Folders;
 
-    #[test]
-    fn a_panic_ends_its_job_and_nothing_else() {
+    /// A library without models.
+    fn empty_library() -> Library {
         let nowhere = tempfile::tempdir().unwrap();
         let folder = nowhere.path().to_owned();
-        let folders = Folders { data: folder.clone(), config: folder.clone(), bundled: folder };
-        let client = Client::start(Library::new(folders), Arc::new(|| ())).unwrap();
+        Library::new(Folders { data: folder.clone(), config: folder.clone(), bundled: folder })
+    }
+
+    #[test]
+    fn a_change_of_the_status_wakes_whoever_shows_it() {
+        let (woken, wakes) = crossbeam_channel::unbounded();
+        let waker = Arc::new(move || woken.send(()).unwrap_or_default());
+        let client = Client::start(empty_library(), waker).unwrap();
+        // Nothing was asked for, so this can only be the status.
+        wakes.recv().unwrap();
+        assert!(!client.status().device.is_empty());
+    }
+
+    #[test]
+    fn a_panic_ends_its_job_and_nothing_else() {
+        let client = Client::start(empty_library(), Arc::new(|| ())).unwrap();
         let faulty: EngineJob<(), ()> =
             client.submit(Command::Long, |_, _| panic!("the fault of one job"));
         let error = faulty.wait(|()| ()).unwrap().unwrap_err();

@@ -100,6 +100,9 @@ pub struct ChatRequest {
     pub max_tokens: usize,
     /// How several tokens may be had from one pass.
     pub speculative: Speculative,
+    /// Alternatives to name beside each token, up to
+    /// [`MAX_TOP_LOGPROBS`](crate::domain::MAX_TOP_LOGPROBS).
+    pub top_logprobs: usize,
 }
 
 /// Heard while a reply is written.

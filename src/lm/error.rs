@@ -81,6 +81,14 @@ pub enum Error {
         /// Most tokens that may be drafted.
         most: usize,
     },
+    /// More alternatives than are given.
+    #[error("{asked} alternatives are asked for each token; ask for 0 to {most}")]
+    TopLogprobs {
+        /// How many.
+        asked: usize,
+        /// The most there are.
+        most: usize,
+    },
     /// Too many replies are waiting.
     #[error("{waiting} replies are waiting already; try again when one has ended")]
     Busy {
@@ -202,6 +210,7 @@ impl Error {
                 | Self::NoTokens
                 | Self::Sampling(_)
                 | Self::Ngram { .. }
+                | Self::TopLogprobs { .. }
         )
     }
 

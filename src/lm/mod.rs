@@ -14,6 +14,7 @@ mod hugging_face;
 mod inspect;
 mod kept;
 mod kv_cache;
+mod logprobs;
 mod model;
 mod pace;
 mod sampling;

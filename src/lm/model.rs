@@ -107,6 +107,14 @@ impl LanguageModel {
         self.tokenizer.text(ids)
     }
 
+    /// What one token writes; its name if it writes nothing.
+    pub(super) fn token_text(&self, id: u32) -> String {
+        match self.tokenizer.bytes(id) {
+            [] => self.tokenizer.name(id),
+            bytes => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+
     pub(super) fn transformer(&self) -> &Transformer {
         &self.transformer
     }

@@ -10,6 +10,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 use super::{
     Error, LanguageModel,
     kept::KeptCaches,
+    logprobs::Logprobs,
     pace::Pace,
     sequence::{Sequence, SequenceId, SequenceRequest},
     speculative::{Drafter, Ngram},
@@ -56,7 +57,12 @@ pub enum SequenceEvent {
 }
 
 /// A request that has not been begun.
-type Waiting = (SequenceId, SequenceRequest, Option<Box<dyn Drafter>>);
+struct Waiting {
+    id: SequenceId,
+    request: SequenceRequest,
+    drafter: Option<Box<dyn Drafter>>,
+    logprobs: Logprobs,
+}
 
 /// The replies under way and what earlier ones left behind.
 #[derive(Default)]
@@ -108,12 +114,13 @@ impl Scheduler {
         drafter: Option<Box<dyn Drafter>>,
     ) -> Result<SequenceId, Error> {
         check(&request)?;
+        let logprobs = Logprobs::new(request.top_logprobs)?;
         if self.waiting.len() >= MAX_WAITING {
             return Err(Error::Busy { waiting: self.waiting.len() });
         }
         self.n_added += 1;
         let id = SequenceId(self.n_added);
-        self.waiting.push_back((id, request, drafter));
+        self.waiting.push_back(Waiting { id, request, drafter, logprobs });
         Ok(id)
     }
 
@@ -122,7 +129,7 @@ impl Scheduler {
         if let Some(sequence) = self.running.iter_mut().find(|sequence| sequence.id == id) {
             sequence.cancelled = true;
         }
-        if let Some(idx) = self.waiting.iter().position(|(waiting, ..)| *waiting == id) {
+        if let Some(idx) = self.waiting.iter().position(|waiting| waiting.id == id) {
             self.waiting.remove(idx);
             self.cancelled_waiting.push(id);
         }
@@ -183,10 +190,11 @@ impl Scheduler {
 
     fn admit(&mut self) {
         while self.running.len() < MAX_RUNNING
-            && let Some((id, request, drafter)) = self.waiting.pop_front()
+            && let Some(waiting) = self.waiting.pop_front()
         {
+            let Waiting { id, request, drafter, logprobs } = waiting;
             let cache = self.kept.begin(&request.model, &request.prompt);
-            self.running.push(Sequence::new(id, request, drafter, cache));
+            self.running.push(Sequence::new(id, request, drafter, logprobs, cache));
         }
     }
 
@@ -307,7 +315,7 @@ fn check(request: &SequenceRequest) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Message, Sampling},
+        domain::{Alternative, Message, Origin, Sampling, Token},
         lm::{speculative::Draft, tiny},
     };
     use std::collections::HashMap;
@@ -335,6 +343,8 @@ mod tests {
     struct Reply {
         ids: Vec<u32>,
         text: String,
+        /// How likely each token was, and what else.
+        figures: Vec<(f32, Vec<Alternative>)>,
         reason: Option<FinishReason>,
         drafted: usize,
         accepted: usize,
@@ -349,6 +359,7 @@ mod tests {
             sampling,
             max_tokens: 60,
             speculative: Speculative::None,
+            top_logprobs: 3,
         }
     }
 
@@ -360,8 +371,12 @@ mod tests {
                 match event {
                     SequenceEvent::Prefill { reused, .. } => reply.reused = reused,
                     SequenceEvent::Step(step) => {
-                        reply.ids.extend(step.tokens);
-                        reply.text.push_str(&step.text);
+                        reply.ids.extend(step.token_ids());
+                        reply.text.push_str(&step.text());
+                        let n_drafted = |token: &&Token| token.origin == Origin::Drafted;
+                        assert_eq!(step.tokens.iter().filter(n_drafted).count(), step.accepted);
+                        let figures = |token: Token| (token.logprob, token.top_logprobs);
+                        reply.figures.extend(step.tokens.into_iter().map(figures));
                         reply.drafted += step.drafted;
                         reply.accepted += step.accepted;
                         reply.n_steps += 1;
@@ -395,7 +410,7 @@ mod tests {
     const PROMPT: [u32; 9] = [1, 2, 3, 4, 1, 2, 3, 4, 1];
 
     #[test]
-    fn no_drafter_changes_a_word() {
+    fn no_drafter_changes_a_word_or_a_figure() {
         let model = tiny::model(1);
         for sampling in [Sampling::default(), WARM, Sampling { seed: 5, ..WARM }] {
             let plain = alone(request(&model, &PROMPT, sampling), None);
@@ -412,8 +427,8 @@ mod tests {
             for drafter in drafters {
                 let drafted = alone(request(&model, &PROMPT, sampling), Some(drafter));
                 assert_eq!(
-                    (drafted.ids, drafted.text, drafted.reason),
-                    (plain.ids.clone(), plain.text.clone(), plain.reason)
+                    (drafted.ids, drafted.text, drafted.figures, drafted.reason),
+                    (plain.ids.clone(), plain.text.clone(), plain.figures.clone(), plain.reason)
                 );
             }
         }
@@ -549,7 +564,7 @@ mod tests {
             assert!(scheduler.step_checked(&mut || Err(Cancelled)).is_empty());
             for (_, event) in scheduler.step() {
                 if let SequenceEvent::Step(step) = event {
-                    ids.extend(step.tokens);
+                    ids.extend(step.token_ids());
                 }
             }
         }

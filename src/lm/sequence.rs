@@ -8,11 +8,12 @@ use std::{
 use super::{
     Error, LanguageModel,
     kv_cache::KvCache,
+    logprobs::Logprobs,
     sampling::Sampler,
     speculative::{Draft, Drafter, accept},
     text_stream::TextStream,
 };
-use crate::domain::{DecodeStep, FinishReason, Sampling, Speculative};
+use crate::domain::{DecodeStep, FinishReason, Origin, Sampling, Speculative, Token};
 
 /// A prompt and how it is to be continued.
 #[derive(Clone)]
@@ -27,6 +28,10 @@ pub struct SequenceRequest {
     pub max_tokens: usize,
     /// How several tokens may be had from one pass.
     pub speculative: Speculative,
+    /// Alternatives to name beside each token, up to [`MAX_TOP_LOGPROBS`].
+    ///
+    /// [`MAX_TOP_LOGPROBS`]: crate::domain::MAX_TOP_LOGPROBS
+    pub top_logprobs: usize,
 }
 
 /// Names a reply among those of one scheduler.
@@ -50,6 +55,7 @@ pub(super) struct Sequence {
     /// Length of prompt and reply at which it ends.
     end: usize,
     sampler: Sampler,
+    logprobs: Logprobs,
     drafter: Option<Box<dyn Drafter>>,
     draft: Draft,
     draft_time: Duration,
@@ -62,11 +68,13 @@ impl Sequence {
         id: SequenceId,
         request: SequenceRequest,
         drafter: Option<Box<dyn Drafter>>,
+        logprobs: Logprobs,
         cache: KvCache,
     ) -> Self {
         let SequenceRequest { model, prompt, sampling, max_tokens, .. } = request;
         let config = model.transformer().config();
         Self {
+            logprobs,
             id,
             n_prompt: prompt.len(),
             n_reused: cache.len(),
@@ -141,12 +149,13 @@ impl Sequence {
         logits: &[f32],
         pass_begun: Instant,
     ) -> Result<(DecodeStep, Option<FinishReason>), Error> {
-        let Self { model, sampler, tokens, draft, .. } = self;
+        let Self { model, sampler, logprobs, tokens, draft, text, .. } = self;
         let tokenizer = model.tokenizer();
         let n_before = tokens.len();
         let n_vocab = model.transformer().config().n_vocab;
+        let logits_after = |n: usize| &logits[n * n_vocab..][..n_vocab];
         let mut said = accept(&draft.tokens, |n| {
-            let token = sampler.choose(&logits[n * n_vocab..][..n_vocab], n_before + n)?;
+            let token = sampler.choose(logits_after(n), n_before + n)?;
             sampler.observe(token);
             Ok::<_, Error>(token)
         })?;
@@ -157,12 +166,16 @@ impl Sequence {
         // What was drafted in vain, or behind the end, is forgotten.
         self.cache.truncate(n_before + accepted.min(said.len()));
         tokens.extend_from_slice(&said);
-        let text = said.iter().map(|&id| self.text.push(tokenizer.bytes(id))).collect();
+        let said = said.into_iter().enumerate().map(|(n, id)| {
+            let (logprob, top_logprobs) = logprobs.of(model, logits_after(n), id);
+            let origin = if n < accepted { Origin::Drafted } else { Origin::Sampled };
+            Token { id, text: text.push(tokenizer.bytes(id)), origin, logprob, top_logprobs }
+        });
+        let said: Vec<Token> = said.collect();
         let step = DecodeStep {
             drafted: draft.tokens.len(),
             accepted: accepted.min(said.len()),
             tokens: said,
-            text,
             draft_time: self.draft_time,
             verify_time: pass_begun.elapsed(),
         };

@@ -84,6 +84,11 @@ impl Tokenizer {
         text
     }
 
+    /// What the vocabulary calls a token.
+    pub fn name(&self, id: u32) -> String {
+        self.bpe.id_to_token(id).unwrap_or_default()
+    }
+
     /// Whether a reply ends with this token.
     pub fn is_stop(&self, id: u32) -> bool {
         self.stop_ids.contains(&id)

@@ -28,8 +28,6 @@ use crate::{
 
 /// How long settings must have stood still before they are written.
 const SAVE_AFTER_SECS: f64 = 0.5;
-/// How long after the last work the engine's status may still change.
-const SETTLE_SECS: f64 = 0.4;
 /// Step of the scale that Ctrl and plus take.
 const ZOOM_STEP: f32 = 0.1;
 /// Name of the window's own commands in the palette.
@@ -84,8 +82,6 @@ pub struct App {
     /// What the file on disk says, and since when the user's choice differs.
     saved: Settings,
     changed_at: Option<f64>,
-    /// Until when the engine's status may change without a word.
-    settled_at: f64,
     device_in_use: String,
     /// As the settings have it: zero is what the engine starts with.
     threads_in_use: usize,
@@ -166,7 +162,6 @@ impl App {
             look_again: true,
             saved: settings.clone(),
             changed_at: None,
-            settled_at: f64::NEG_INFINITY,
             device_in_use: settings.audio.device.clone(),
             threads_in_use: 0,
             disk: Disk::start(Arc::clone(&waker)),
@@ -199,7 +194,6 @@ impl App {
         }
         self.perform_actions(ctx);
         self.follow_settings(ctx);
-        self.wait_for_status(ctx);
     }
 
     /// Draws the window.
@@ -556,25 +550,6 @@ impl App {
             settings: Box::new(settings.clone()),
             path: self.shared.library.folders().settings(),
         });
-    }
-
-    /// The engine shows its new status a moment after a job's last word, without waking anybody:
-    /// looks again for as long as it works and once after that.
-    fn wait_for_status(&mut self, ctx: &egui::Context) {
-        let status = self.shared.engine.status();
-        let works = status.speaking
-            || status.running_chats > 0
-            || status.waiting > 0
-            || status.device.is_empty()
-            || self.pages.iter().any(|page| page.activity().is_some());
-        let now = ctx.input(|input| input.time);
-        if works {
-            self.settled_at = now + SETTLE_SECS;
-        }
-        if now < self.settled_at {
-            let wait_secs = (self.settled_at - now).min(SETTLE_SECS / 2.0);
-            ctx.request_repaint_after(std::time::Duration::from_secs_f64(wait_secs.max(0.05)));
-        }
     }
 }
 

@@ -15,7 +15,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("library", &["domain", "files", "job"]),
     ("audio", &["domain", "files", "job"]),
     ("engine", &["domain", "job", "dsp", "nn", "lm", "tts", "library"]),
-    ("cli", &["domain", "files", "settings", "dsp", "library", "audio", "engine"]),
+    ("cli", &["domain", "files", "job", "settings", "dsp", "library", "audio", "engine"]),
     ("ui", &["domain", "files", "job", "settings", "dsp", "library", "audio", "engine"]),
 ];
 
@@ -50,6 +50,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("rtrb", &["audio"]),
     ("rubato", &["audio"]),
     ("clap", &["cli"]),
+    ("ctrlc", &["cli"]),
     ("indicatif", &["cli"]),
     ("anyhow", &["cli", "ui"]),
     ("eframe", &["ui"]),

@@ -242,6 +242,46 @@ fn a_prompt_is_answered_with_all_figures() {
 }
 
 #[test]
+fn tokens_tell_how_likely_they_were_when_asked() {
+    let ask = |speculative: &str| {
+        let lines = json_lines(formant(&[
+            "chat",
+            "--prompt",
+            "Repeat this: one two three, one two three, one two three, one two three.",
+            "--temperature",
+            "0",
+            "--max-tokens",
+            "24",
+            "--speculative",
+            speculative,
+            "--logprobs",
+            "2",
+            "--json",
+        ]));
+        let steps = lines.into_iter().filter(|line| line["event"] == "step");
+        steps.flat_map(|mut step| step["tokens"].as_array_mut().unwrap().split_off(0)).collect()
+    };
+    let [plain, drafted]: [Vec<serde_json::Value>; 2] = ["none", "ngram"].map(ask);
+    for token in &plain {
+        let top = token["top_logprobs"].as_array().unwrap();
+        assert_eq!(top.len(), 2);
+        // Greedy: each token is the likeliest in its place.
+        assert_eq!((&top[0]["id"], &top[0]["logprob"]), (&token["id"], &token["logprob"]));
+        assert!(token["logprob"].as_f64().unwrap() <= 0.0, "{token}");
+    }
+    let origins = |tokens: &[serde_json::Value], origin: &str| {
+        tokens.iter().filter(|token| token["origin"] == origin).count()
+    };
+    assert_eq!(origins(&plain, "sampled"), plain.len());
+    assert!(origins(&drafted, "drafted") > 0, "{drafted:?}");
+    let figures = |tokens: Vec<serde_json::Value>| -> Vec<_> {
+        let figures = |token: serde_json::Value| (token["logprob"].clone(), token["top_logprobs"].clone());
+        tokens.into_iter().map(figures).collect()
+    };
+    assert_eq!(figures(plain), figures(drafted));
+}
+
+#[test]
 fn speculation_changes_no_word_of_a_reply() {
     let prompt =
         "Repeat this: the cat sat on the mat, the cat sat on the mat, the cat sat on the hat.";

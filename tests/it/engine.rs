@@ -34,6 +34,7 @@ fn question(text: &str, max_tokens: usize) -> ChatRequest {
         sampling: Sampling::default(),
         max_tokens,
         speculative: Speculative::None,
+        top_logprobs: 0,
     }
 }
 

@@ -62,6 +62,7 @@ fn greedy(prompt: &Case, speculative: Speculative) -> SequenceRequest {
         sampling: Sampling::default(),
         max_tokens: 96,
         speculative,
+        top_logprobs: 0,
     }
 }
 
@@ -80,8 +81,8 @@ fn replies(speculative: Speculative) -> Vec<Reply> {
             match event {
                 SequenceEvent::Prefill { .. } => (),
                 SequenceEvent::Step(step) => {
-                    reply.0.extend(step.tokens);
-                    reply.1.push_str(&step.text);
+                    reply.0.extend(step.token_ids());
+                    reply.1.push_str(&step.text());
                 }
                 SequenceEvent::Finished { reason, text_tail } => {
                     reply.1.push_str(&text_tail);

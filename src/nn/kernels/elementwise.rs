@@ -50,6 +50,16 @@ pub fn silu_mul(instructions: Instructions, gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// Replaces scores by `exp(score − highest)` and returns the sum of those: a softmax but for its
+/// division.
+pub fn exponentials(instructions: Instructions, scores: &mut [f32]) -> f32 {
+    match instructions {
+        Instructions::Portable => portable::exponentials(scores),
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx2(avx2) => avx2.exponentials(scores),
+    }
+}
+
 /// Adds `y` to `x`.
 pub fn add(x: &mut [f32], y: &[f32]) {
     for (x, y) in x.iter_mut().zip(y) {

@@ -29,7 +29,7 @@ pub use activations::Activations;
 pub use attention::{
     AttentionScratch, DIMS_PER_PASS, KeyValues, POSITIONS_PER_BLOCK, Sight, attend,
 };
-pub use elementwise::{add, rms_norm, rotate_pairs, silu_mul};
+pub use elementwise::{add, exponentials, rms_norm, rotate_pairs, silu_mul};
 pub use format::WeightFormat;
 pub use instructions::Instructions;
 pub use matrix::Matrix;

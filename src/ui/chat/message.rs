@@ -9,13 +9,13 @@ use super::{
     figures::{figures_line_ui, recipe_text},
     icons::{Icon, icon_button, icon_button_or_why},
     parts::{muted, small, take_plain_key},
-    reply::{Failure, Remedy, Reply, Status},
+    reply::{Failure, Remedy, Reply, ReplyToken, Status, Step},
     state::Writing,
     tree::{NodeId, Turn},
     view::{Editing, Intent},
 };
 use crate::{
-    domain::{ModelInfo, Progress, Stage},
+    domain::{ModelInfo, Origin, Progress, Stage},
     ui::{
         theme::{self, Hue},
         units,
@@ -183,25 +183,62 @@ fn reply_ui(
 }
 
 fn tokens_ui(ui: &mut Ui, reply: &Reply, message: &mut MessageView) {
-    let runs = reply
-        .steps
-        .iter()
-        .map(|step| Run { len: step.text_len as usize, is_drafted: step.accepted > 0 });
-    message.tokens.ui(ui, &reply.text, runs, |ui, index| {
-        let Some(step) = reply.steps.get(index) else { return };
-        let number = index + 1;
-        let (tokens, ms) = (units::count(step.tokens as usize, "token"), step.latency_ms());
-        let origin = match (step.drafted, step.accepted) {
-            (0, _) => "Written by the model; nothing was drafted".to_owned(),
-            (drafted, 0) => {
-                format!("Written by the model; n-gram drafted {drafted}, 0 accepted")
-            }
-            (drafted, accepted) => format!(
-                "n-gram drafted {drafted}, {accepted} accepted; the last of the step is the model's own"
-            ),
+    let MessageView { tokens: token_text, .. } = message;
+    if reply.tokens.is_empty() {
+        // Of an older version, which kept steps only.
+        let run = |step: &Step| Run { len: step.text_len as usize, is_drafted: step.accepted > 0 };
+        let describe = |step_idx: usize| {
+            reply.steps.get(step_idx).map_or_else(String::new, |step| step_text(step_idx, step))
         };
-        ui.label(format!("Step {number}: {tokens} in {ms:.1} ms\n{origin}"));
-    });
+        token_text.ui(ui, &reply.text, reply.steps.iter().map(run), describe);
+        return;
+    }
+    let run = |token: &ReplyToken| Run {
+        len: token.text_len as usize,
+        is_drafted: token.origin == Origin::Drafted,
+    };
+    let describe = |token_idx: usize| token_details(reply, token_idx);
+    token_text.ui(ui, &reply.text, reply.tokens.iter().map(run), describe);
+}
+
+/// A token, how likely it was, what else was likely, and the step that wrote it.
+fn token_details(reply: &Reply, token_idx: usize) -> String {
+    let Some(token) = reply.tokens.get(token_idx) else { return String::new() };
+    let before: usize = reply.tokens[..token_idx].iter().map(|t| t.text_len as usize).sum();
+    let text = reply.text.get(before..before + token.text_len as usize).unwrap_or_default();
+    let text = if text.is_empty() { "part of a character".to_owned() } else { format!("{text:?}") };
+    let origin = match token.origin {
+        Origin::Drafted => "drafted and accepted",
+        Origin::Sampled => "the model's own",
+    };
+    let mut lines = vec![format!("{text}: {}, {origin}", percent(token.logprob))];
+    if !token.alternatives.is_empty() {
+        let named = |(text, logprob): &(String, f32)| format!("{text:?} {}", percent(*logprob));
+        let named: Vec<_> = token.alternatives.iter().map(named).collect();
+        lines.push(format!("Likeliest: {}", named.join(", ")));
+    }
+    if let Some((step_idx, step)) = reply.step_of(token_idx) {
+        lines.push(step_text(step_idx, step));
+    }
+    lines.join("\n")
+}
+
+/// A log-probability for people.
+fn percent(logprob: f32) -> String {
+    match 100.0 * logprob.exp() {
+        percent if percent < 0.1 => "under 0.1 %".to_owned(),
+        percent => format!("{percent:.1} %"),
+    }
+}
+
+fn step_text(step_idx: usize, step: &Step) -> String {
+    let number = step_idx + 1;
+    let (tokens, ms) = (units::count(step.tokens as usize, "token"), step.latency_ms());
+    let drafted = match (step.drafted, step.accepted) {
+        (0, _) => "nothing was drafted".to_owned(),
+        (drafted, accepted) => format!("{drafted} drafted, {accepted} accepted"),
+    };
+    format!("Step {number}: {tokens} in {ms:.1} ms; {drafted}")
 }
 
 fn waiting_ui(ui: &mut Ui, writing: Option<&Writing>) {
@@ -279,5 +316,33 @@ fn delete_ui(
 ) {
     if icon_button_or_why(ui, Icon::Delete, name, why_not).clicked() {
         intents.push(Intent::DeleteMessage(node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Alternative, DecodeStep},
+        ui::chat::reply::Recipe,
+    };
+
+    #[test]
+    fn a_token_tells_its_probability_what_else_was_likely_and_its_step() {
+        let mut step = DecodeStep::for_tests(" the", 2, 3);
+        let other = |text: &str, percent: f32| Alternative {
+            id: 1,
+            text: text.into(),
+            logprob: (percent / 100.0).ln(),
+        };
+        step.tokens[0].logprob = 0.432f32.ln();
+        step.tokens[0].top_logprobs = vec![other(" a", 51.0), other("\n", 0.01)];
+        let mut reply = Reply::begin(Recipe::default());
+        reply.add_step(&step);
+        let expected = "\" the\": 43.2 %, drafted and accepted\n\
+            Likeliest: \" a\" 51.0 %, \"\\n\" under 0.1 %\n\
+            Step 1: 2 tokens in 10.1 ms; 3 drafted, 1 accepted";
+        assert_eq!(token_details(&reply, 0), expected);
+        assert!(token_details(&reply, 1).starts_with("part of a character: "));
     }
 }

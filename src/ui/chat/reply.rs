@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{DecodeStep, FinishReason, Sampling, SpeculationCounts, Speculative},
+    domain::{DecodeStep, FinishReason, Origin, Sampling, SpeculationCounts, Speculative, Token},
     engine::{ChatSummary, Error, ErrorKind},
     settings,
 };
@@ -23,6 +23,10 @@ pub struct Reply {
     pub figures: Figures,
     /// Each pass of the model; the lengths of their texts add up to at most that of `text`.
     pub steps: Vec<Step>,
+    /// Each token; the lengths of their texts add up as those of the steps do. None in files of
+    /// versions that did not keep them.
+    #[serde(default)]
+    pub tokens: Vec<ReplyToken>,
 }
 
 /// How far a reply has come.
@@ -125,6 +129,49 @@ pub struct Step {
     pub gap_us: u32,
 }
 
+/// One token, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "TokenRow", into = "TokenRow")]
+pub struct ReplyToken {
+    /// Bytes that it added to the text.
+    pub text_len: u32,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// How likely it was, by the model's own distribution; natural logarithm, three decimals.
+    pub logprob: f32,
+    /// The likeliest tokens in its place with their log-probabilities, the likeliest first.
+    pub alternatives: Vec<(String, f32)>,
+}
+
+/// A token as a row of its file.
+type TokenRow = (u32, Origin, f32, Vec<(String, f32)>);
+
+impl From<TokenRow> for ReplyToken {
+    fn from((text_len, origin, logprob, alternatives): TokenRow) -> Self {
+        Self { text_len, origin, logprob, alternatives }
+    }
+}
+
+impl From<ReplyToken> for TokenRow {
+    fn from(token: ReplyToken) -> Self {
+        (token.text_len, token.origin, token.logprob, token.alternatives)
+    }
+}
+
+impl From<&Token> for ReplyToken {
+    fn from(token: &Token) -> Self {
+        // Never an infinity, which JSON cannot hold.
+        let rounded = |logprob: f32| (logprob.max(-1e4) * 1e3).round() / 1e3;
+        let top = token.top_logprobs.iter();
+        Self {
+            text_len: small(token.text.len() as u128),
+            origin: token.origin,
+            logprob: rounded(token.logprob),
+            alternatives: top.map(|other| (other.text.clone(), rounded(other.logprob))).collect(),
+        }
+    }
+}
+
 impl From<[u32; 7]> for Step {
     fn from([text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us]: [u32; 7]) -> Self {
         Self { text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us }
@@ -141,7 +188,7 @@ impl From<Step> for [u32; 7] {
 impl From<&DecodeStep> for Step {
     fn from(step: &DecodeStep) -> Self {
         Self {
-            text_len: small(step.text.len() as u128),
+            text_len: small(step.text().len() as u128),
             tokens: small(step.tokens.len() as u128),
             drafted: small(step.drafted as u128),
             accepted: small(step.accepted as u128),
@@ -189,6 +236,7 @@ impl Reply {
             recipe,
             figures: Figures::default(),
             steps: Vec::new(),
+            tokens: Vec::new(),
         }
     }
 
@@ -199,7 +247,8 @@ impl Reply {
 
     /// Takes in a step.
     pub fn add_step(&mut self, step: &DecodeStep) {
-        self.text.push_str(&step.text);
+        self.text.push_str(&step.text());
+        self.tokens.extend(step.tokens.iter().map(ReplyToken::from));
         self.figures.tokens += step.tokens.len();
         self.figures.speculation += step;
         self.steps.push(step.into());
@@ -241,6 +290,15 @@ impl Reply {
             tokens => format!("The reply broke off after {tokens} tokens."),
         };
         self.status = Status::Failed(Failure { what, why, remedy });
+    }
+
+    /// The step that wrote a token, and its place among the steps.
+    pub fn step_of(&self, token_idx: usize) -> Option<(usize, &Step)> {
+        let mut n_tokens = 0;
+        self.steps.iter().enumerate().find(|(_, step)| {
+            n_tokens += step.tokens as usize;
+            token_idx < n_tokens
+        })
     }
 
     /// Ends it if it was being written when its file was: nobody writes it any more.
@@ -303,16 +361,13 @@ fn small(number: u128) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ChatTiming;
+    use crate::{domain::Alternative, engine::ChatTiming};
 
     fn step(text: &str, tokens: usize, drafted: usize) -> DecodeStep {
         DecodeStep {
-            tokens: vec![7; tokens],
-            text: text.into(),
-            drafted,
-            accepted: tokens - 1,
             draft_time: Duration::from_micros(20),
             verify_time: Duration::from_millis(8),
+            ..DecodeStep::for_tests(text, tokens, drafted)
         }
     }
 
@@ -325,6 +380,27 @@ mod tests {
         assert_eq!(reply.figures.tokens, 4);
         assert_eq!(reply.figures.speculation.acceptance_length(), Some(3.0));
         assert!((reply.steps[1].latency_ms() - 8.02).abs() < 1e-9);
+    }
+
+    #[test]
+    fn each_token_keeps_its_origin_its_likelihood_and_its_step() {
+        let mut reply = Reply::begin(Recipe::default());
+        reply.add_step(&step("Hello", 1, 0));
+        let mut second = step(" there, you", 3, 3);
+        second.tokens[1].logprob = f32::NEG_INFINITY;
+        let text = "\n\"".to_owned();
+        second.tokens[2].top_logprobs = vec![Alternative { id: 5, text, logprob: -0.123_456 }];
+        reply.add_step(&second);
+        let origins: Vec<_> = reply.tokens.iter().map(|token| token.origin).collect();
+        use Origin::{Drafted, Sampled};
+        assert_eq!(origins, [Sampled, Drafted, Drafted, Sampled]);
+        let lengths: usize = reply.tokens.iter().map(|token| token.text_len as usize).sum();
+        assert_eq!(lengths, reply.text.len());
+        let steps = [0, 1, 2, 3, 4].map(|token| reply.step_of(token).map(|(number, _)| number));
+        assert_eq!(steps, [Some(0), Some(1), Some(1), Some(1), None]);
+        assert_eq!(reply.tokens[3].alternatives, [("\n\"".to_owned(), -0.123)]);
+        let kept = serde_json::to_string(&reply).unwrap();
+        assert_eq!(serde_json::from_str::<Reply>(&kept).unwrap(), reply);
     }
 
     #[test]

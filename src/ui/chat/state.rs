@@ -28,6 +28,9 @@ const SAVE_SOON: Duration = Duration::from_millis(300);
 /// How often a reply that grows is written to disk; a crash loses no more than this.
 const SAVE_WHILE_WRITING: Duration = Duration::from_secs(2);
 
+/// Alternatives that each token tells of.
+const TOP_LOGPROBS: usize = 5;
+
 /// What was deleted can be had back, this many times in a row.
 const UNDO_DEPTH: usize = 20;
 
@@ -384,6 +387,7 @@ impl State {
             sampling: options.sampling,
             max_tokens: options.max_tokens,
             speculative: options.speculative,
+            top_logprobs: TOP_LOGPROBS,
         })
     }
 

@@ -24,14 +24,7 @@ fn options() -> settings::Chat {
 }
 
 fn step(text: &str, tokens: usize, drafted: usize) -> ChatEvent {
-    ChatEvent::Step(DecodeStep {
-        tokens: vec![1; tokens],
-        text: text.into(),
-        drafted,
-        accepted: tokens - 1,
-        draft_time: Duration::from_micros(50),
-        verify_time: Duration::from_millis(10),
-    })
+    ChatEvent::Step(DecodeStep::for_tests(text, tokens, drafted))
 }
 
 fn summary(text: &str, finish_reason: FinishReason) -> ChatSummary {
