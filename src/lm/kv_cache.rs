@@ -38,6 +38,12 @@ impl KvCache {
         }
     }
 
+    /// Bytes of a cache that has grown to some positions.
+    pub fn bytes_for(config: &Config, n_positions: usize) -> u64 {
+        let n_values = config.n_kv_heads * config.head_dim * 2 * config.n_layers;
+        (n_positions.next_multiple_of(GROWTH) * n_values * size_of::<f16>()) as u64
+    }
+
     /// Positions that it holds.
     pub fn len(&self) -> usize {
         self.n_positions
@@ -68,6 +74,55 @@ impl KvCache {
             n_positions,
             layers: self.layers.iter().map(copy).collect(),
         }
+    }
+
+    /// Takes over from `other`, which holds the same tokens so far, the positions from here up to
+    /// `n_positions`.
+    pub fn copy_on(&mut self, other: &Self, n_positions: usize) {
+        let n_positions = other.n_positions.min(n_positions);
+        if n_positions <= self.n_positions {
+            return;
+        }
+        self.reserve(n_positions - self.n_positions);
+        // A block begun here begins there with the same keys: same tokens, same bits.
+        let from = self.n_positions / POSITIONS_PER_BLOCK * POSITIONS_PER_BLOCK;
+        let to = n_positions.next_multiple_of(POSITIONS_PER_BLOCK);
+        let range = from * self.row_len()..to * self.row_len();
+        for (layer, other) in self.layers.iter_mut().zip(&other.layers) {
+            layer.keys[range.clone()].copy_from_slice(&other.keys[range.clone()]);
+            layer.values[range.clone()].copy_from_slice(&other.values[range.clone()]);
+        }
+        self.n_positions = n_positions;
+    }
+
+    /// Keeps, of the positions from `base` on, those at `base + rows[i]`, which become `base + i`:
+    /// what a verified tree leaves. `rows` ascends.
+    ///
+    /// # Panics
+    /// If a row is not held.
+    pub fn compact(&mut self, base: usize, rows: &[usize]) {
+        for layer_idx in 0..self.layers.len() {
+            for (i, row) in rows.iter().enumerate().filter(|(i, row)| i != *row) {
+                assert!(base + row < self.n_positions, "only held positions are kept");
+                self.copy_position(layer_idx, base + row, base + i);
+            }
+        }
+        self.truncate(base + rows.len());
+    }
+
+    /// Copies keys and values of one position of one layer over those of another.
+    pub fn copy_position(&mut self, layer_idx: usize, from: usize, to: usize) {
+        let row_len = self.row_len();
+        let start = |position: usize| {
+            let (block, lane) = (position / POSITIONS_PER_BLOCK, position % POSITIONS_PER_BLOCK);
+            block * row_len * POSITIONS_PER_BLOCK + lane
+        };
+        let layer = &mut self.layers[layer_idx];
+        for dim in 0..row_len {
+            let at = dim * POSITIONS_PER_BLOCK;
+            layer.keys[start(to) + at] = layer.keys[start(from) + at];
+        }
+        layer.values.copy_within(from * row_len..(from + 1) * row_len, to * row_len);
     }
 
     /// Makes room for positions beyond the held ones, without holding them yet.
@@ -113,5 +168,20 @@ impl KvCache {
 
     fn row_len(&self) -> usize {
         self.n_kv_heads * self.head_dim
+    }
+}
+
+#[cfg(test)]
+impl KvCache {
+    /// Keys and values of the held positions of a layer, `(n_positions, 2, row_len)`.
+    pub fn held(&self, layer_idx: usize) -> Vec<f16> {
+        let (row_len, layer) = (self.row_len(), &self.layers[layer_idx]);
+        let of_position = |position: usize| {
+            let (block, lane) = (position / POSITIONS_PER_BLOCK, position % POSITIONS_PER_BLOCK);
+            let key = (0..row_len)
+                .map(move |dim| layer.keys[(block * row_len + dim) * POSITIONS_PER_BLOCK + lane]);
+            key.chain(layer.values[position * row_len..][..row_len].iter().copied())
+        };
+        (0..self.n_positions).flat_map(of_position).collect()
     }
 }

@@ -34,3 +34,4 @@ pub use inspect::{Inspection, inspect};
 pub use model::LanguageModel;
 pub use scheduler::{MAX_DRAFT_TOKENS, Scheduler, SequenceEvent};
 pub use sequence::{SequenceId, SequenceRequest};
+pub use speculative::{Draft, Drafter, Limits, Misgrown, Node};

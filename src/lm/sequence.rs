@@ -1,19 +1,26 @@
 //! One reply being written.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
     Error, LanguageModel,
+    kept::common_prefix,
     kv_cache::KvCache,
     logprobs::Logprobs,
     sampling::Sampler,
-    speculative::{Draft, Drafter, accept},
+    scheduler::MAX_DRAFT_TOKENS,
+    speculative::{Accepted, Draft, Drafter, Limits, accept},
     text_stream::TextStream,
+    transformer::{Order, Span, Taps},
 };
-use crate::domain::{DecodeStep, FinishReason, Origin, Sampling, Speculative, Token};
+use crate::{
+    domain::{DecodeStep, FinishReason, Origin, Sampling, Speculative, Token},
+    job::panic_message,
+};
 
 /// A prompt and how it is to be continued.
 #[derive(Clone)]
@@ -38,6 +45,20 @@ pub struct SequenceRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceId(pub(super) u64);
 
+impl SequenceRequest {
+    /// Length of prompt and reply at which it ends.
+    pub(super) fn end(&self) -> usize {
+        let context_length = self.model.transformer().config().context_length;
+        self.prompt.len().saturating_add(self.max_tokens).min(context_length)
+    }
+
+    /// Bytes of its keys and values by then, with a draft that was made in vain.
+    pub(super) fn kv_bytes_at_end(&self) -> u64 {
+        let config = self.model.transformer().config();
+        KvCache::bytes_for(config, self.end() + MAX_DRAFT_TOKENS)
+    }
+}
+
 /// See the module.
 pub(super) struct Sequence {
     pub(super) id: SequenceId,
@@ -47,13 +68,18 @@ pub(super) struct Sequence {
     /// When its prompt was last read on, in steps; who waited longest is next.
     pub(super) last_turn: u64,
     /// The rows of the pass at hand; empty if it does not take part.
-    pub(super) rows: Vec<u32>,
+    rows: Vec<u32>,
+    /// The row that each row but the first follows; empty if they follow each other.
+    parents: Vec<usize>,
+    /// Hidden states of the rows, for a drafter that wants them.
+    hidden: Vec<f32>,
     /// Prompt and reply; the cache is behind by what has not been passed through.
     tokens: Vec<u32>,
     n_prompt: usize,
     n_reused: usize,
     /// Length of prompt and reply at which it ends.
     end: usize,
+    kv_bytes_at_end: u64,
     sampler: Sampler,
     logprobs: Logprobs,
     drafter: Option<Box<dyn Drafter>>,
@@ -71,21 +97,25 @@ impl Sequence {
         logprobs: Logprobs,
         cache: KvCache,
     ) -> Self {
-        let SequenceRequest { model, prompt, sampling, max_tokens, .. } = request;
-        let config = model.transformer().config();
+        let (end, kv_bytes_at_end) = (request.end(), request.kv_bytes_at_end());
+        let SequenceRequest { model, prompt, sampling, .. } = request;
+        let n_vocab = model.transformer().config().n_vocab;
         Self {
-            logprobs,
             id,
             n_prompt: prompt.len(),
             n_reused: cache.len(),
-            end: prompt.len().saturating_add(max_tokens).min(config.context_length),
-            sampler: Sampler::new(sampling, &prompt, config.n_vocab),
+            end,
+            kv_bytes_at_end,
+            sampler: Sampler::new(sampling, &prompt, n_vocab),
+            logprobs,
             drafter,
             cache,
             tokens: prompt,
             cancelled: false,
             last_turn: 0,
             rows: Vec::new(),
+            parents: Vec::new(),
+            hidden: Vec::new(),
             draft: Draft::default(),
             draft_time: Duration::ZERO,
             text: model.tokenizer().text_stream(),
@@ -103,88 +133,188 @@ impl Sequence {
         self.tokens.len() == self.n_prompt
     }
 
-    /// Prompt tokens in the cache, in all, and those that were there from the start.
+    /// Prompt tokens in the cache, in all, and those that came from another reply.
     pub(super) fn prefill_progress(&self) -> (usize, usize, usize) {
         (self.cache.len().min(self.n_prompt), self.n_prompt, self.n_reused)
+    }
+
+    /// Bytes that its keys and values may come to take.
+    pub(super) fn kv_bytes_at_end(&self) -> u64 {
+        // A cache that was taken over may be larger than this reply will ever need.
+        self.kv_bytes_at_end.max(self.cache.n_bytes())
+    }
+
+    /// How many first tokens of a prompt its cache holds, short of the prompt's last: that one must
+    /// be passed through to learn what follows it.
+    pub(super) fn shared(&self, model: &Arc<LanguageModel>, prompt: &[u32]) -> usize {
+        if !Arc::ptr_eq(&self.model, model) {
+            return 0;
+        }
+        let held = &self.tokens[..self.cache.len()];
+        common_prefix(held, prompt).min(prompt.len().saturating_sub(1))
+    }
+
+    /// The prompt that is being read.
+    pub(super) fn prompt(&self) -> &[u32] {
+        &self.tokens[..self.n_prompt]
+    }
+
+    /// Takes over the first tokens of the prompt from a reply whose cache holds them.
+    pub(super) fn copy_prompt(&mut self, donor: &KvCache, n_tokens: usize) {
+        let before = self.cache.len();
+        self.cache.copy_on(donor, n_tokens);
+        self.n_reused += self.cache.len() - before;
+    }
+
+    /// How many rows it has in the pass at hand.
+    pub(super) fn n_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Leaves the pass at hand.
+    pub(super) fn clear_rows(&mut self) {
+        self.rows.clear();
+        self.parents.clear();
+        self.draft = Draft::default();
+        self.draft_time = Duration::ZERO;
     }
 
     /// Puts up to `n_rows` of the prompt into the pass.
     pub(super) fn read_on(&mut self, n_rows: usize) {
         let from = self.cache.len();
         let to = self.n_prompt.min(from + n_rows);
-        self.rows.clear();
         self.rows.extend_from_slice(&self.tokens[from..to]);
-        self.draft = Draft::default();
-        self.draft_time = Duration::ZERO;
     }
 
-    /// Puts the last token and a draft of what follows into the pass.
-    pub(super) fn guess(&mut self) {
+    /// Puts the last token and a draft of what follows into the pass; returns how many tokens the
+    /// draft has, `n_tokens` at most.
+    ///
+    /// # Errors
+    /// If what the drafter made is no draft.
+    pub(super) fn guess(&mut self, n_tokens: usize) -> Result<usize, Error> {
         let begun = Instant::now();
         // One token comes from the model itself.
-        let room = self.end - self.tokens.len() - 1;
-        self.draft = match &mut self.drafter {
-            Some(drafter) => drafter.draft(&self.tokens, room),
-            None => Draft::default(),
-        };
-        self.draft.tokens.truncate(room);
+        let limits = Limits { n_tokens, depth: self.end - self.tokens.len() - 1 };
+        if let Some(drafter) = self.drafter.as_mut().filter(|_| n_tokens > 0) {
+            let mut draft = drafter.draft(&self.tokens, limits);
+            draft.check(self.model.transformer().config().n_vocab)?;
+            draft.prune(limits);
+            self.draft = draft;
+        }
         self.draft_time = begun.elapsed();
-        self.rows.clear();
         self.rows.extend(self.tokens.last());
-        self.rows.extend_from_slice(&self.draft.tokens);
+        self.rows.extend(self.draft.nodes().iter().map(|node| node.token));
+        if !self.draft.is_chain() {
+            let row = |node: Option<usize>| node.map_or(0, |node| node + 1);
+            self.parents.extend(self.draft.nodes().iter().map(|node| row(node.parent)));
+        }
+        Ok(self.draft.len())
     }
 
-    /// How many of the pass's last rows must tell what follows them.
-    pub(super) fn n_logits(&self) -> usize {
+    /// Its part in the pass at hand.
+    pub(super) fn span(&mut self) -> Span<'_> {
         let reads_all = self.cache.len() + self.rows.len() >= self.n_prompt;
-        if reads_all { 1 + self.draft.tokens.len() } else { 0 }
+        let n_logits = if reads_all { 1 + self.draft.len() } else { 0 };
+        let layers = self.drafter.as_ref().map_or(&[][..], |drafter| drafter.taps());
+        Span {
+            tokens: &self.rows,
+            order: if self.parents.is_empty() { Order::Chain } else { Order::Tree(&self.parents) },
+            cache: &mut self.cache,
+            wanted: self.rows.len() - n_logits..self.rows.len(),
+            taps: (!layers.is_empty()).then_some(Taps { layers, hidden: &mut self.hidden }),
+        }
     }
 
-    /// Takes in the logits of a pass: which tokens joined the reply, and whether that was its end.
+    /// Takes in the logits of a pass, none of a stretch in the middle of the prompt: which tokens
+    /// joined the reply, and whether that was its end.
     ///
     /// # Errors
     /// If the logits are no numbers.
-    pub(super) fn verify(
+    pub(super) fn take_in(
         &mut self,
         logits: &[f32],
         pass_begun: Instant,
-    ) -> Result<(DecodeStep, Option<FinishReason>), Error> {
-        let Self { model, sampler, logprobs, tokens, draft, text, .. } = self;
-        let tokenizer = model.tokenizer();
+    ) -> Result<(Option<DecodeStep>, Option<FinishReason>), Error> {
+        let base = self.cache.len() - self.rows.len();
+        if logits.is_empty() {
+            self.tell_drafter(base);
+            return Ok((None, None));
+        }
+        let Self { model, sampler, tokens, draft, .. } = self;
         let n_before = tokens.len();
         let n_vocab = model.transformer().config().n_vocab;
-        let logits_after = |n: usize| &logits[n * n_vocab..][..n_vocab];
-        let mut said = accept(&draft.tokens, |n| {
-            let token = sampler.choose(logits_after(n), n_before + n)?;
+        let logits_after = |row: usize| &logits[row * n_vocab..][..n_vocab];
+        let mut position = n_before;
+        let Accepted { tokens: mut said, mut rows } = accept(draft, |row| {
+            let token = sampler.choose(logits_after(row), position)?;
             sampler.observe(token);
+            position += 1;
             Ok::<_, Error>(token)
         })?;
-        let accepted = said.len() - 1;
+        let tokenizer = model.tokenizer();
         let stop = said.iter().position(|&id| tokenizer.is_stop(id));
         said.truncate(stop.unwrap_or(said.len()));
 
         // What was drafted in vain, or behind the end, is forgotten.
-        self.cache.truncate(n_before + accepted.min(said.len()));
+        let accepted = (rows.len() - 1).min(said.len());
         tokens.extend_from_slice(&said);
-        let said = said.into_iter().enumerate().map(|(n, id)| {
-            let (logprob, top_logprobs) = logprobs.of(model, logits_after(n), id);
-            let origin = if n < accepted { Origin::Drafted } else { Origin::Sampled };
-            Token { id, text: text.push(tokenizer.bytes(id)), origin, logprob, top_logprobs }
-        });
-        let said: Vec<Token> = said.collect();
+        let said = self.describe(&said, &rows, logits_after, accepted);
+        rows.truncate(1 + accepted);
+        self.keep_rows(base, &rows);
+        self.tell_drafter(base);
         let step = DecodeStep {
-            drafted: draft.tokens.len(),
-            accepted: accepted.min(said.len()),
+            drafted: self.draft.len(),
+            accepted,
             tokens: said,
             draft_time: self.draft_time,
             verify_time: pass_begun.elapsed(),
         };
         let reason = match stop {
             Some(_) => Some(FinishReason::Stop),
-            None if tokens.len() >= self.end => Some(FinishReason::Length),
+            None if self.tokens.len() >= self.end => Some(FinishReason::Length),
             None => None,
         };
-        Ok((step, reason))
+        Ok((Some(step), reason))
+    }
+
+    /// What there is to say about tokens that join the reply, each drawn from the logits of a row.
+    fn describe<'l>(
+        &mut self,
+        ids: &[u32],
+        rows: &[usize],
+        logits_after: impl Fn(usize) -> &'l [f32],
+        accepted: usize,
+    ) -> Vec<Token> {
+        let Self { model, logprobs, text, .. } = self;
+        let token = |(n, (&id, &row)): (usize, (&u32, &usize))| {
+            let (logprob, top_logprobs) = logprobs.of(model, logits_after(row), id);
+            let origin = if n < accepted { Origin::Drafted } else { Origin::Sampled };
+            let text = text.push(model.tokenizer().bytes(id));
+            Token { id, text, origin, logprob, top_logprobs }
+        };
+        ids.iter().zip(rows).enumerate().map(token).collect()
+    }
+
+    /// Forgets the rows of the pass that do not stand; `rows` do.
+    fn keep_rows(&mut self, base: usize, rows: &[usize]) {
+        if self.draft.is_empty() {
+            return;
+        }
+        self.cache.compact(base, rows);
+        let width = self.hidden.len() / self.rows.len();
+        for (i, row) in rows.iter().enumerate().filter(|(i, row)| i != *row) {
+            self.hidden.copy_within(row * width..(row + 1) * width, i * width);
+        }
+        self.hidden.truncate(rows.len() * width);
+    }
+
+    /// Hands on the hidden states of what has joined the cache from `base` on.
+    fn tell_drafter(&mut self, base: usize) {
+        if let Some(drafter) = &mut self.drafter
+            && !drafter.taps().is_empty()
+        {
+            drafter.observe(base, &self.hidden);
+        }
     }
 
     /// What is left of the text.
@@ -196,4 +326,14 @@ impl Sequence {
     pub(super) fn into_cache(self) -> (Arc<LanguageModel>, Vec<u32>, KvCache) {
         (self.model, self.tokens, self.cache)
     }
+}
+
+/// Does something for one reply; a panic in it is that reply's error, and nobody else's.
+///
+/// # Errors
+/// Whatever `work` failed with, or [`Error::Panicked`].
+pub(super) fn isolated<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // What the reply was doing is not looked at again: it ends.
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Error::Panicked(panic_message(&*panic))))
 }

@@ -8,7 +8,7 @@
 //! Every row is computed as if it were alone (see [`kernels`](crate::nn::kernels)), so logits do not
 //! depend on how a prompt is cut into chunks, on drafted neighbours or on other sequences.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     Error,
@@ -49,15 +49,49 @@ struct Layer {
     down: Matrix,
 }
 
-/// The next tokens of one sequence; they stand behind what its cache holds.
+/// Rows of one sequence: tokens that stand behind what its cache holds.
 #[derive(Debug)]
 pub struct Span<'a> {
-    /// Tokens to pass through.
+    /// Tokens to pass through, a row each.
     pub tokens: &'a [u32],
-    /// The sequence's keys and values, which the pass adds to.
+    /// How they follow each other.
+    pub order: Order<'a>,
+    /// The sequence's keys and values, which the pass adds to, a position a row. After a tree,
+    /// [`KvCache::compact`] leaves those of the path that is kept.
     pub cache: &'a mut KvCache,
-    /// How many of the last tokens' logits are wanted.
-    pub n_logits: usize,
+    /// The rows whose logits are wanted.
+    pub wanted: Range<usize>,
+    /// Whose hidden states are wanted, if any.
+    pub taps: Option<Taps<'a>>,
+}
+
+/// How the rows of a span follow each other. A row sees the cache, the rows before it on its path,
+/// and itself; its position is how many tokens that is, less one.
+#[derive(Debug, Clone, Copy)]
+pub enum Order<'a> {
+    /// Each row follows the one before.
+    Chain,
+    /// Row 0 follows the cache, and row `i + 1` the row `parents[i]`, which is not behind `i`.
+    Tree(&'a [usize]),
+}
+
+/// Hidden states on their way out.
+#[derive(Debug)]
+pub struct Taps<'a> {
+    /// The residual stream that enters each of these layers; `n_layers` stands for what leaves the
+    /// last.
+    pub layers: &'a [usize],
+    /// Becomes `(n_rows, n_taps, n_embd)`.
+    pub hidden: &'a mut Vec<f32>,
+}
+
+#[cfg(test)]
+impl<'a> Span<'a> {
+    /// Text that goes on, with the logits of its last `n_logits` tokens wanted.
+    pub fn chain(tokens: &'a [u32], cache: &'a mut KvCache, n_logits: usize) -> Self {
+        let wanted = tokens.len() - n_logits..tokens.len();
+        Self { tokens, order: Order::Chain, cache, wanted, taps: None }
+    }
 }
 
 /// Buffers that passes use again and again.
@@ -75,7 +109,12 @@ pub struct Scratch {
     gate: Vec<f32>,
     up: Vec<f32>,
     angles: Vec<(f32, f32)>,
-    sights: Vec<Sight<'static>>,
+    /// How many rows of its span each row follows.
+    depths: Vec<usize>,
+    /// Positions in the cache of each tree row's path, one row after the other.
+    paths: Vec<usize>,
+    /// What each row sees: the first positions of the cache, and a stretch of `paths`.
+    reach: Vec<(usize, Range<usize>)>,
     logits: Vec<f32>,
 }
 
@@ -160,7 +199,7 @@ impl Transformer {
     /// [`Cancelled`] if `check` said so.
     ///
     /// # Panics
-    /// If a token is not in the vocabulary.
+    /// If a token is not in the vocabulary, or a row of a tree follows none before it.
     pub fn forward<'s>(
         &self,
         spans: &mut [Span<'_>],
@@ -168,11 +207,21 @@ impl Transformer {
         check: &mut dyn FnMut() -> Result<(), Cancelled>,
     ) -> Result<&'s [f32], Cancelled> {
         self.embed(spans, scratch);
+        // Taken out for the time of the pass, since every layer looks at them.
+        let paths = std::mem::take(&mut scratch.paths);
+        let sight = |(n_positions, path): &(usize, Range<usize>)| Sight {
+            n_positions: *n_positions,
+            beyond: &paths[path.clone()],
+        };
+        let sights: Vec<Sight<'_>> = scratch.reach.iter().map(sight).collect();
         for (layer_idx, layer) in self.layers.iter().enumerate() {
             check()?;
-            self.attention(layer_idx, layer, spans, scratch);
+            self.tap(layer_idx, spans, &scratch.x);
+            self.attention(layer_idx, layer, spans, &sights, scratch);
             self.feed_forward(layer, scratch);
         }
+        scratch.paths = paths;
+        self.tap(self.layers.len(), spans, &scratch.x);
         for span in &mut *spans {
             span.cache.commit(span.tokens.len());
         }
@@ -182,21 +231,45 @@ impl Transformer {
     fn embed(&self, spans: &mut [Span<'_>], scratch: &mut Scratch) {
         let Config { n_embd, rope_frequencies, .. } = &self.config;
         let n_rows: usize = spans.iter().map(|span| span.tokens.len()).sum();
-        scratch.x.resize(n_rows * n_embd, 0.0);
-        scratch.angles.clear();
-        scratch.sights.clear();
-        let mut rows = scratch.x.chunks_exact_mut(*n_embd);
+        let Scratch { x, angles, depths, paths, reach, .. } = scratch;
+        x.resize(n_rows * n_embd, 0.0);
+        angles.clear();
+        paths.clear();
+        reach.clear();
+        let mut rows = x.chunks_exact_mut(*n_embd);
         for span in spans {
             span.cache.reserve(span.tokens.len());
-            for ((i, token), row) in span.tokens.iter().enumerate().zip(&mut rows) {
+            find_depths(span, depths);
+            find_reach(span, paths, reach);
+            for ((depth, token), row) in depths.iter().zip(span.tokens).zip(&mut rows) {
                 self.embedding.copy_row(*token as usize, row);
-                let position = span.cache.len() + i;
-                scratch.sights.push(Sight::first(position + 1));
-                let position = position as f64;
-                scratch.angles.extend(rope_frequencies.iter().map(|frequency| {
+                let position = (span.cache.len() + depth) as f64;
+                angles.extend(rope_frequencies.iter().map(|frequency| {
                     let (sin, cos) = (position * frequency).sin_cos();
                     (cos as f32, sin as f32)
                 }));
+            }
+        }
+    }
+
+    /// Hands out the residual stream, as it enters a layer, to whoever wants it.
+    fn tap(&self, layer_idx: usize, spans: &mut [Span<'_>], x: &[f32]) {
+        let n_embd = self.config.n_embd;
+        let mut rows = x.chunks_exact(n_embd);
+        for span in spans {
+            let rows = rows.by_ref().take(span.tokens.len());
+            let Some(Taps { layers, hidden }) = &mut span.taps else {
+                rows.for_each(drop);
+                continue;
+            };
+            hidden.resize(span.tokens.len() * layers.len() * n_embd, 0.0);
+            let of_row = hidden.chunks_exact_mut((layers.len() * n_embd).max(1));
+            for (row, hidden) in rows.zip(of_row) {
+                for (layer, hidden) in layers.iter().zip(hidden.chunks_exact_mut(n_embd)) {
+                    if *layer == layer_idx {
+                        hidden.copy_from_slice(row);
+                    }
+                }
             }
         }
     }
@@ -206,11 +279,11 @@ impl Transformer {
         layer_idx: usize,
         layer: &Layer,
         spans: &mut [Span<'_>],
+        sights: &[Sight<'_>],
         scratch: &mut Scratch,
     ) {
         let Config { head_dim, rope_frequencies, .. } = &self.config;
-        let Scratch { pool, activations, attention, x, normed, q, k, v, angles, sights, .. } =
-            scratch;
+        let Scratch { pool, activations, attention, x, normed, q, k, v, angles, .. } = scratch;
         self.norm_rows(&layer.attn_norm, x, normed, activations);
         self.multiply(
             pool,
@@ -230,10 +303,8 @@ impl Transformer {
         let mut keys_and_values = k.chunks_exact(n_kv).zip(v.chunks_exact(n_kv));
         let mut first_row = 0;
         for span in spans {
-            let first = span.cache.len();
-            for (position, (key, value)) in
-                (first..first + span.tokens.len()).zip(&mut keys_and_values)
-            {
+            let positions = span.cache.len()..span.cache.len() + span.tokens.len();
+            for (position, (key, value)) in positions.zip(&mut keys_and_values) {
                 span.cache.write(layer_idx, position, key, value);
             }
             let rows = first_row..first_row + span.tokens.len();
@@ -271,7 +342,7 @@ impl Transformer {
         let mut rows = x.chunks_exact(n_embd);
         for span in spans {
             for (i, row) in (&mut rows).take(span.tokens.len()).enumerate() {
-                if i + span.n_logits >= span.tokens.len() {
+                if span.wanted.contains(&i) {
                     wanted.extend_from_slice(row);
                 }
             }
@@ -311,6 +382,42 @@ impl Transformer {
     }
 }
 
+/// How many rows of its span each row follows.
+fn find_depths(span: &Span<'_>, depths: &mut Vec<usize>) {
+    depths.clear();
+    match span.order {
+        Order::Chain => depths.extend(0..span.tokens.len()),
+        Order::Tree(parents) => {
+            assert_eq!(parents.len() + 1, span.tokens.len(), "all rows but the root have a parent");
+            depths.push(0);
+            for parent in parents {
+                // A parent that stands behind has no depth yet.
+                depths.push(depths[*parent] + 1);
+            }
+        }
+    }
+}
+
+/// What each row of a span sees.
+fn find_reach(span: &Span<'_>, paths: &mut Vec<usize>, reach: &mut Vec<(usize, Range<usize>)>) {
+    let base = span.cache.len();
+    let Order::Tree(parents) = span.order else {
+        reach.extend((0..span.tokens.len()).map(|i| (base + i + 1, 0..0)));
+        return;
+    };
+    for i in 0..span.tokens.len() {
+        let begin = paths.len();
+        let mut at = i;
+        while at > 0 {
+            paths.push(base + at);
+            at = parents[at - 1];
+        }
+        // The root stands right behind what the cache holds.
+        paths[begin..].reverse();
+        reach.push((base + 1, begin..paths.len()));
+    }
+}
+
 impl Layer {
     fn matrices(&self) -> [&Matrix; 7] {
         [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
@@ -333,7 +440,7 @@ mod tests {
         let mut scratch = Scratch::default();
         let mut logits = Vec::new();
         for tokens in tokens.chunks(chunk) {
-            let span = Span { tokens, cache: &mut cache, n_logits: tokens.len() };
+            let span = Span::chain(tokens, &mut cache, tokens.len());
             logits.extend(model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap());
         }
         logits
@@ -372,10 +479,7 @@ mod tests {
         let (mut cache_a, mut cache_b) =
             (KvCache::new(model.config()), KvCache::new(model.config()));
         let mut scratch = Scratch::default();
-        let mut spans = [
-            Span { tokens: &a, cache: &mut cache_a, n_logits: 13 },
-            Span { tokens: &b, cache: &mut cache_b, n_logits: 2 },
-        ];
+        let mut spans = [Span::chain(&a, &mut cache_a, 13), Span::chain(&b, &mut cache_b, 2)];
         let together = model.forward(&mut spans, &mut scratch, &mut || Ok(())).unwrap();
         let (of_a, of_b) = together.split_at(13 * N_VOCAB);
         assert_eq!(of_a, in_chunks(model, &a, 13));
@@ -402,7 +506,7 @@ mod tests {
         let mut cache = KvCache::new(model.config());
         let mut scratch = Scratch::default();
         let mut pass = |cache: &mut KvCache, tokens: &[u32]| {
-            let span = Span { tokens, cache, n_logits: 1 };
+            let span = Span::chain(tokens, cache, 1);
             model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap().to_vec()
         };
         pass(&mut cache, &[1, 2, 3]);
@@ -419,10 +523,145 @@ mod tests {
         let model = tiny::model(3);
         let model = model.transformer();
         let mut cache = KvCache::new(model.config());
-        let span = Span { tokens: &[1, 2], cache: &mut cache, n_logits: 1 };
+        let span = Span::chain(&[1, 2], &mut cache, 1);
         let mut scratch = Scratch::default();
         let outcome = model.forward(&mut [span], &mut scratch, &mut || Err(Cancelled));
         assert_eq!(outcome, Err(Cancelled));
         assert_eq!(cache.len(), 0);
+    }
+
+    /// The rows from the root of a tree to row `i`.
+    fn path_to(parents: &[usize], i: usize) -> Vec<usize> {
+        let mut path = vec![i];
+        while path[0] > 0 {
+            path.insert(0, parents[path[0] - 1]);
+        }
+        path
+    }
+
+    /// A tree of rows; `numbers` decide where each one hangs.
+    fn parents(numbers: &[u16]) -> Vec<usize> {
+        (1..).zip(numbers).map(|(n_before, number)| usize::from(*number) % n_before).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn each_row_of_a_tree_sees_what_its_path_alone_would_show(
+            n_prompt in 1usize..30,
+            numbers in prop::collection::vec(any::<u16>(), 0..24),
+            seed in 0u32..9,
+        ) {
+            let model = tiny::model(4);
+            let model = model.transformer();
+            let (prompt, nodes) = (tokens(n_prompt, seed), tokens(numbers.len() + 1, seed + 20));
+            let parents = parents(&numbers);
+            let mut scratch = Scratch::default();
+            let mut cache = KvCache::new(model.config());
+            let mut of_neighbour = KvCache::new(model.config());
+            let span = Span::chain(&prompt, &mut cache, 0);
+            model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+            let neighbour = tokens(7, seed + 3);
+            let mut hidden = Vec::new();
+            let mut spans = [
+                Span::chain(&neighbour, &mut of_neighbour, 1),
+                Span {
+                    tokens: &nodes,
+                    order: Order::Tree(&parents),
+                    cache: &mut cache,
+                    wanted: 0..nodes.len(),
+                    taps: Some(Taps { layers: &[2, 0], hidden: &mut hidden }),
+                },
+            ];
+            let logits = model.forward(&mut spans, &mut scratch, &mut || Ok(())).unwrap();
+            let of_tree = logits[N_VOCAB..].to_vec();
+            for row in 0..nodes.len() {
+                let path = path_to(&parents, row);
+                let text: Vec<u32> =
+                    prompt.iter().copied().chain(path.iter().map(|i| nodes[*i])).collect();
+                let alone = in_chunks(model, &text, text.len());
+                prop_assert_eq!(
+                    &of_tree[row * N_VOCAB..][..N_VOCAB],
+                    &alone[(text.len() - 1) * N_VOCAB..],
+                    "row {} of {:?}", row, parents
+                );
+                let last = |layer: usize| plain_hidden(model, &text, layer).split_off((text.len() - 1) * tiny::N_EMBD);
+                prop_assert_eq!(
+                    &hidden[row * 2 * tiny::N_EMBD..][..2 * tiny::N_EMBD],
+                    [last(2), last(0)].concat()
+                );
+            }
+
+            // The path to the last row is kept, as if nothing else had been there.
+            let path = path_to(&parents, nodes.len() - 1);
+            cache.compact(n_prompt, &path);
+            let text: Vec<u32> =
+                prompt.iter().copied().chain(path.iter().map(|i| nodes[*i])).collect();
+            let mut fresh = KvCache::new(model.config());
+            let span = Span::chain(&text, &mut fresh, 0);
+            model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+            prop_assert_eq!(cache.len(), text.len());
+            for layer_idx in 0..model.config().n_layers {
+                prop_assert_eq!(cache.held(layer_idx), fresh.held(layer_idx));
+            }
+        }
+    }
+
+    /// The residual stream that enters a layer, by the layers before it one after the other.
+    fn plain_hidden(model: &Transformer, tokens: &[u32], n_layers: usize) -> Vec<f32> {
+        let mut cache = KvCache::new(model.config());
+        let mut scratch = Scratch::default();
+        let mut spans = [Span::chain(tokens, &mut cache, 0)];
+        model.embed(&mut spans, &mut scratch);
+        let sights: Vec<Sight<'_>> = (1..=tokens.len()).map(Sight::first).collect();
+        for (layer_idx, layer) in model.layers[..n_layers].iter().enumerate() {
+            model.attention(layer_idx, layer, &mut spans, &sights, &mut scratch);
+            model.feed_forward(layer, &mut scratch);
+        }
+        scratch.x
+    }
+
+    #[test]
+    fn taps_are_the_hidden_states_of_a_plain_pass() {
+        let model = tiny::model(5);
+        let model = model.transformer();
+        let text = tokens(19, 6);
+        let mut cache = KvCache::new(model.config());
+        let mut scratch = Scratch::default();
+        let mut heard = Vec::new();
+        for tokens in text.chunks(8) {
+            let mut hidden = Vec::new();
+            let taps = Some(Taps { layers: &[0, 1, 2], hidden: &mut hidden });
+            let span = Span { taps, ..Span::chain(tokens, &mut cache, 0) };
+            model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+            heard.extend(hidden);
+        }
+        for (at, layer) in [0, 1, 2].into_iter().enumerate() {
+            let of_layer: Vec<f32> =
+                heard.chunks(tiny::N_EMBD).skip(at).step_by(3).flatten().copied().collect();
+            assert_eq!(of_layer, plain_hidden(model, &text, layer), "layer {layer}");
+        }
+    }
+
+    #[test]
+    fn a_cache_goes_on_from_one_that_knows_more() {
+        let model = tiny::model(3);
+        let model = model.transformer();
+        let text = tokens(30, 1);
+        let mut scratch = Scratch::default();
+        let mut prefilled = |n_tokens: usize| {
+            let mut cache = KvCache::new(model.config());
+            let span = Span::chain(&text[..n_tokens], &mut cache, 0);
+            model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+            cache
+        };
+        for (own, other, n) in [(0, 30, 13), (5, 30, 30), (8, 16, 99), (17, 9, 9)] {
+            let mut cache = prefilled(own);
+            cache.copy_on(&prefilled(other), n);
+            let expected = prefilled(own.max(other.min(n)));
+            for layer_idx in 0..model.config().n_layers {
+                assert_eq!(cache.held(layer_idx), expected.held(layer_idx), "{own} and {other}");
+            }
+        }
     }
 }

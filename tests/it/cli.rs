@@ -275,7 +275,8 @@ fn tokens_tell_how_likely_they_were_when_asked() {
     assert_eq!(origins(&plain, "sampled"), plain.len());
     assert!(origins(&drafted, "drafted") > 0, "{drafted:?}");
     let figures = |tokens: Vec<serde_json::Value>| -> Vec<_> {
-        let figures = |token: serde_json::Value| (token["logprob"].clone(), token["top_logprobs"].clone());
+        let figures =
+            |token: serde_json::Value| (token["logprob"].clone(), token["top_logprobs"].clone());
         tokens.into_iter().map(figures).collect()
     };
     assert_eq!(figures(plain), figures(drafted));

@@ -4,6 +4,6 @@ mod accept;
 mod drafter;
 mod ngram;
 
-pub use accept::accept;
-pub use drafter::{Draft, Drafter};
+pub use accept::{Accepted, accept};
+pub use drafter::{Draft, Drafter, Limits, Misgrown, Node};
 pub use ngram::Ngram;

@@ -4,7 +4,7 @@
 //! occurred before wins, then its earliest occurrence; the draft ends where the context ends.
 //! After "Prompt Lookup Decoding", <https://github.com/apoorvumang/prompt-lookup-decoding>.
 
-use super::{Draft, Drafter};
+use super::{Draft, Drafter, Limits};
 
 /// The drafter; it remembers nothing, the context is its memory.
 #[derive(Debug, Clone, Copy)]
@@ -18,15 +18,13 @@ pub struct Ngram {
 }
 
 impl Drafter for Ngram {
-    fn draft(&mut self, context: &[u32], max_tokens: usize) -> Draft {
-        let n_tokens = self.draft_tokens.min(max_tokens);
+    fn draft(&mut self, context: &[u32], limits: Limits) -> Draft {
+        let n_tokens = self.draft_tokens.min(limits.n_tokens).min(limits.depth);
         let longest = self.max.min(context.len().saturating_sub(1));
         let follows = (self.min..=longest).rev().find_map(|n| follows_last(context, n));
-        let tokens = match follows {
-            Some(start) => context[start..context.len().min(start + n_tokens)].to_vec(),
-            None => Vec::new(),
-        };
-        Draft { tokens }
+        follows.map_or_else(Draft::default, |start| {
+            Draft::chain(context[start..].iter().copied().take(n_tokens))
+        })
     }
 }
 
@@ -42,9 +40,10 @@ mod tests {
 
     /// Vectors made by running vLLM's own code, minimum 3, maximum 5.
     #[track_caller]
-    fn check(context: &[u32], max_tokens: usize, expected: &[u32]) {
-        let draft = Ngram { min: 3, max: 5, draft_tokens: 5 }.draft(context, max_tokens);
-        assert_eq!(draft.tokens, expected);
+    fn check(context: &[u32], depth: usize, expected: &[u32]) {
+        let limits = Limits { n_tokens: 64, depth };
+        let draft = Ngram { min: 3, max: 5, draft_tokens: 5 }.draft(context, limits);
+        assert_eq!(draft, Draft::chain(expected.iter().copied()));
     }
 
     #[test]
