@@ -107,11 +107,13 @@ pub struct Audio {
 }
 
 /// What the engine may take.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Engine {
     /// Threads of the language models; zero takes one for each physical core, up to four.
     pub threads: usize,
+    /// Keys and values of all replies together, in MB; a reply waits until its own fit.
+    pub kv_cache_mb: u32,
 }
 
 impl Engine {
@@ -122,11 +124,22 @@ impl Engine {
     pub fn n_threads(&self) -> usize {
         self.threads.min(Self::MOST_THREADS)
     }
+
+    /// What keys and values may take.
+    pub fn kv_budget_bytes(&self) -> u64 {
+        u64::from(self.kv_cache_mb) * 1_000_000
+    }
 }
 
 impl Default for Appearance {
     fn default() -> Self {
         Self { theme: Theme::default(), zoom: 1.0, color_map: ColorMap::default() }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { threads: 0, kv_cache_mb: 2000 }
     }
 }
 

@@ -190,6 +190,12 @@ fn print_figures(request: &ChatRequest, summary: &ChatSummary) -> Result<()> {
         "accepted_tokens": summary.speculation.accepted_tokens,
         "acceptance_rate": summary.speculation.acceptance_rate(),
         "acceptance_length": summary.speculation.acceptance_length(),
+        "memory": {
+            "weights_bytes": summary.weights_bytes,
+            "kv_bytes": summary.memory.kv_bytes,
+            "kv_budget_bytes": summary.memory.kv_budget_bytes,
+            "scratch_bytes": summary.memory.scratch_bytes,
+        },
         "sampling": request.sampling,
         "speculative": request.speculative,
     }))?;

@@ -22,6 +22,7 @@ impl Setting {
     pub(super) fn engine(&self, threads: Option<usize>) -> Result<Client> {
         let engine = Client::start(self.library.clone(), Arc::new(|| ()))?;
         engine.set_threads(threads.unwrap_or(self.settings.engine.n_threads()));
+        engine.set_kv_budget(self.settings.engine.kv_budget_bytes());
         Ok(engine)
     }
 }

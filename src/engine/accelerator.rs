@@ -5,15 +5,18 @@ use std::{
     collections::VecDeque,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::{Error, Status, chat::Chats, client::panic_message, models::Models};
+use super::{Error, ReplyMemory, Status, chat::Chats, models::Models};
 use crate::{
-    job::Waker,
+    job::{Waker, panic_message},
     library::Library,
     lm::Scheduler,
     nn::{device, kernels::Pool},
@@ -56,6 +59,8 @@ pub(super) struct Accelerator {
     commands: Receiver<Command>,
     /// Long commands that arrived while a long one ran.
     postponed: VecDeque<Command>,
+    /// What the clients last said that keys and values may take.
+    kv_budget: Arc<AtomicU64>,
     status: Arc<RwLock<Arc<Status>>>,
     waker: Waker,
 }
@@ -90,6 +95,7 @@ impl Drop for Handle {
 /// Starts the thread.
 pub(super) fn spawn(
     library: Library,
+    kv_budget: Arc<AtomicU64>,
     status: Arc<RwLock<Arc<Status>>>,
     waker: Waker,
 ) -> std::io::Result<(Sender<Command>, Handle)> {
@@ -105,6 +111,7 @@ pub(super) fn spawn(
             speaking: false,
             commands,
             postponed: VecDeque::new(),
+            kv_budget,
             status,
             waker,
         };
@@ -168,10 +175,19 @@ impl Accelerator {
         if self.scheduler.is_idle() {
             return;
         }
-        self.chats.pass_on_cancels(&mut self.scheduler);
-        let scheduler = &mut self.scheduler;
-        match catch_unwind(AssertUnwindSafe(|| scheduler.step())) {
-            Ok(events) => self.chats.pass_on(events),
+        let Self { scheduler, chats, kv_budget, .. } = self;
+        let kv_budget = kv_budget.load(Ordering::Relaxed);
+        if kv_budget != scheduler.kv_budget() {
+            scheduler.set_kv_budget(kv_budget);
+        }
+        chats.pass_on_cancels(scheduler);
+        // A cancel ends the pass at hand, too: with a large model it would take seconds.
+        let mut check = || chats.check_cancels();
+        match catch_unwind(AssertUnwindSafe(|| scheduler.step_checked(&mut check))) {
+            Ok(events) => {
+                let memory = self.reply_memory();
+                self.chats.pass_on(events, memory);
+            }
             Err(panic) => {
                 self.scheduler = Scheduler::new(Arc::clone(&self.pool));
                 self.chats.fail_all(&panic_message(&*panic));
@@ -191,12 +207,20 @@ impl Accelerator {
         Ok(())
     }
 
+    fn reply_memory(&self) -> ReplyMemory {
+        ReplyMemory {
+            kv_bytes: self.scheduler.kv_bytes(),
+            kv_budget_bytes: self.scheduler.kv_budget(),
+            scratch_bytes: self.scheduler.scratch_bytes(),
+        }
+    }
+
     /// Shows everybody what is held now, and wakes them if that has changed.
     pub(super) fn publish(&self) {
         let status = Status {
             device: device::name(self.pool.n_threads()),
             loaded: self.models.loaded(),
-            kv_bytes: self.scheduler.kv_bytes(),
+            replies: self.reply_memory(),
             running_chats: self.chats.len(),
             speaking: self.speaking,
             waiting: self.commands.len() + self.postponed.len(),

@@ -7,14 +7,13 @@ use std::{
 };
 
 use super::{
-    Error,
+    Error, ReplyMemory,
     accelerator::Accelerator,
-    client::panic_message,
     protocol::{ChatEvent, ChatRequest, ChatSummary, ChatTiming},
 };
 use crate::{
     domain::{DecodeStep, FinishReason, Progress, SpeculationCounts, Stage},
-    job::{Cancelled, Reply},
+    job::{Cancelled, Reply, panic_message},
     lm::{Scheduler, SequenceEvent, SequenceId, SequenceRequest},
 };
 
@@ -80,6 +79,8 @@ fn prepare(
         finish_reason: FinishReason::Cancelled,
         timing: ChatTiming { load, ..ChatTiming::default() },
         speculation: SpeculationCounts::default(),
+        weights_bytes: model.n_bytes(),
+        memory: ReplyMemory::default(),
     };
     let id = accelerator.scheduler.add(SequenceRequest {
         model,
@@ -108,11 +109,26 @@ impl Chats {
         }
     }
 
+    /// Whether nobody has stopped waiting for a reply since [`Chats::pass_on_cancels`].
+    ///
+    /// # Errors
+    /// [`Cancelled`] if somebody has.
+    pub(super) fn check_cancels(&self) -> Result<(), Cancelled> {
+        self.running.values().filter(|chat| !chat.cancelled).try_for_each(|chat| chat.reply.check())
+    }
+
     /// Hands the events of a step to those who wait for them.
-    pub(super) fn pass_on(&mut self, events: Vec<(SequenceId, SequenceEvent)>) {
+    pub(super) fn pass_on(
+        &mut self,
+        events: Vec<(SequenceId, SequenceEvent)>,
+        memory: ReplyMemory,
+    ) {
         for (id, event) in events {
             let Some(chat) = self.running.get_mut(&id) else { continue };
             match event {
+                SequenceEvent::Waiting { .. } => {
+                    chat.wait().ok();
+                }
                 SequenceEvent::Prefill { done, total, reused } => {
                     // A cancel is seen before the next step, with the text so far kept.
                     chat.prefill(done, total, reused).ok();
@@ -121,7 +137,8 @@ impl Chats {
                     chat.step(step).ok();
                 }
                 SequenceEvent::Finished { reason, text_tail } => {
-                    if let Some(chat) = self.running.remove(&id) {
+                    if let Some(mut chat) = self.running.remove(&id) {
+                        chat.summary.memory = memory;
                         chat.finish(reason, &text_tail);
                     }
                 }
@@ -143,6 +160,11 @@ impl Chats {
 }
 
 impl Chat {
+    fn wait(&mut self) -> Result<(), Cancelled> {
+        let (stage, subject) = (Stage::Queue, self.model.clone());
+        self.reply.offer(ChatEvent::Progress(Progress { stage, subject, done: 0, total: 0 }))
+    }
+
     fn prefill(&mut self, done: usize, total: usize, reused: usize) -> Result<(), Cancelled> {
         self.summary.reused_tokens = reused;
         if done < total {

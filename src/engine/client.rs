@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crossbeam_channel::{Sender, TrySendError};
@@ -17,8 +20,9 @@ use super::{
 };
 use crate::{
     domain::Progress,
-    job::{self, Job, Reply, Waker},
+    job::{self, Job, Reply, Waker, panic_message},
     library::Library,
+    lm::Scheduler,
 };
 
 /// A job of the engine: events, then a result.
@@ -28,6 +32,7 @@ pub type EngineJob<E, T> = Job<E, Result<T, Error>>;
 #[derive(Clone)]
 pub struct Client {
     commands: Sender<Command>,
+    kv_budget: Arc<AtomicU64>,
     status: Arc<RwLock<Arc<Status>>>,
     waker: Waker,
     library: Library,
@@ -44,9 +49,14 @@ impl Client {
     /// If the system gives no thread.
     pub fn start(library: Library, waker: Waker) -> std::io::Result<Self> {
         let status = Arc::new(RwLock::new(Arc::new(Status::default())));
-        let (commands, thread) =
-            accelerator::spawn(library.clone(), Arc::clone(&status), Arc::clone(&waker))?;
-        Ok(Self { commands, status, waker, library, _thread: Arc::new(thread) })
+        let kv_budget = Arc::new(AtomicU64::new(Scheduler::default().kv_budget()));
+        let (commands, thread) = accelerator::spawn(
+            library.clone(),
+            Arc::clone(&kv_budget),
+            Arc::clone(&status),
+            Arc::clone(&waker),
+        )?;
+        Ok(Self { commands, kv_budget, status, waker, library, _thread: Arc::new(thread) })
     }
 
     /// Text to speech, sentence by sentence.
@@ -103,6 +113,12 @@ impl Client {
         })));
     }
 
+    /// Sets how many bytes the keys and values of all replies may take together, from the next step
+    /// on: a reply waits until its own, at their longest, fit beside the others'.
+    pub fn set_kv_budget(&self, n_bytes: u64) {
+        self.kv_budget.store(n_bytes, Ordering::Relaxed);
+    }
+
     /// What the engine holds now. Never blocks for longer than a pointer swap.
     pub fn status(&self) -> Arc<Status> {
         self.status.read().map_or_else(|_| Arc::default(), |status| Arc::clone(&status))
@@ -147,15 +163,6 @@ impl Client {
     }
 }
 
-/// What a panic said, for the message that ends its job.
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_change_of_the_status_wakes_whoever_shows_it() {
-        let (woken, wakes) = crossbeam_channel::unbounded();
-        let waker = Arc::new(move || woken.send(()).unwrap_or_default());
+        let (woken, wakes) = crossbeam_channel::bounded(64);
+        let waker = Arc::new(move || woken.try_send(()).unwrap_or_default());
         let client = Client::start(empty_library(), waker).unwrap();
         // Nothing was asked for, so this can only be the status.
         wakes.recv().unwrap();

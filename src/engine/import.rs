@@ -9,10 +9,10 @@ use std::{
     thread,
 };
 
-use super::{Client, EngineJob, Error, client::panic_message};
+use super::{Client, EngineJob, Error};
 use crate::{
     domain::{LanguageModelInfo, ModelInfo, Progress},
-    job::{self, Reply},
+    job::{self, Reply, panic_message},
     library::{NewModel, Placement},
     lm::{self, Inspection},
 };

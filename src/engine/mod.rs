@@ -25,4 +25,4 @@ pub use protocol::{
     ChatEvent, ChatRequest, ChatSummary, ChatTiming, SpeakEvent, SpeakRequest, Speech,
     SpokenSentence,
 };
-pub use status::{LoadedModel, Status};
+pub use status::{LoadedModel, ReplyMemory, Status};

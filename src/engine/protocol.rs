@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::ReplyMemory;
 use crate::domain::{
     Alignment, DecodeStep, FinishReason, MelSpectrogram, Message, PhonemeSequence, Progress,
     Prosody, ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord, SpeechTiming,
@@ -163,4 +164,8 @@ pub struct ChatSummary {
     pub timing: ChatTiming,
     /// What speculation did.
     pub speculation: SpeculationCounts,
+    /// Bytes of the model's weights.
+    pub weights_bytes: u64,
+    /// What all replies took beside that when this one ended.
+    pub memory: ReplyMemory,
 }

@@ -11,6 +11,17 @@ pub struct LoadedModel {
     pub bytes: u64,
 }
 
+/// What writing replies takes beside the weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ReplyMemory {
+    /// Bytes of keys and values, of replies under way and of ended ones that are kept.
+    pub kv_bytes: u64,
+    /// Bytes that keys and values may take.
+    pub kv_budget_bytes: u64,
+    /// Bytes of the buffers that passes use again and again.
+    pub scratch_bytes: u64,
+}
+
 /// Replaced whole by the engine after each change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -18,8 +29,8 @@ pub struct Status {
     pub device: String,
     /// Models in memory, in the order they were loaded.
     pub loaded: Vec<LoadedModel>,
-    /// Bytes of the key-value caches.
-    pub kv_bytes: u64,
+    /// What replies take beside that.
+    pub replies: ReplyMemory,
     /// Replies being written.
     pub running_chats: usize,
     /// Whether speech is being made.
@@ -29,8 +40,13 @@ pub struct Status {
 }
 
 impl Status {
-    /// Bytes of all weights and caches.
+    /// Bytes of all weights.
+    pub fn weights_bytes(&self) -> u64 {
+        self.loaded.iter().map(|model| model.bytes).sum()
+    }
+
+    /// Bytes of all weights, caches and buffers.
     pub fn total_bytes(&self) -> u64 {
-        self.loaded.iter().map(|model| model.bytes).sum::<u64>() + self.kv_bytes
+        self.weights_bytes() + self.replies.kv_bytes + self.replies.scratch_bytes
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::speculative::Misgrown;
 use crate::job::Cancelled;
 
 /// Why a model could not be loaded, or a reply not be written.
@@ -95,12 +96,40 @@ pub enum Error {
         /// How many wait.
         waiting: usize,
     },
+    /// Keys and values that could never fit.
+    #[error(
+        "a reply of up to {n_tokens} tokens, prompt included, needs {} for keys and values, and {} \
+         may be used; ask for fewer tokens, or raise the limit in the settings",
+        size(*needed), size(*budget)
+    )]
+    KvTooLarge {
+        /// Bytes that it would take.
+        needed: u64,
+        /// Bytes that all replies may take.
+        budget: u64,
+        /// Tokens of the prompt and the longest reply.
+        n_tokens: usize,
+    },
+    /// A drafter that does not do what drafters do.
+    #[error("the reply's drafter is at fault: {0}; switch speculation off and report this")]
+    Drafter(#[from] Misgrown),
+    /// A fault in the program that concerns one reply.
+    #[error("the reply broke off by a fault in the program ({0}); please report this")]
+    Panicked(String),
     /// The model's output is not a number.
     #[error("the model's output is not a number; its file may be damaged, fetch it again")]
     NotANumber,
     /// The job was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+/// Bytes for people, rounded up.
+fn size(n_bytes: u64) -> String {
+    match n_bytes {
+        0..10_000_000 => format!("{} kB", n_bytes.div_ceil(1000)),
+        _ => format!("{} MB", n_bytes.div_ceil(1_000_000)),
+    }
 }
 
 /// What is wrong with a model file.
@@ -211,6 +240,7 @@ impl Error {
                 | Self::Sampling(_)
                 | Self::Ngram { .. }
                 | Self::TopLogprobs { .. }
+                | Self::KvTooLarge { .. }
         )
     }
 

@@ -40,9 +40,17 @@ impl KeptCaches {
         }
     }
 
+    /// Lets go the oldest until the others take `n_bytes` at most.
+    pub fn shrink(&mut self, n_bytes: u64) {
+        while self.n_bytes() > n_bytes {
+            self.entries.pop_front();
+        }
+    }
+
     /// A cache that holds as many of the prompt's first tokens as any kept one, but not all: the
-    /// last must be passed through to learn what follows it.
-    pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32]) -> KvCache {
+    /// last must be passed through to learn what follows it. An empty one if none holds more than
+    /// the `known` first tokens, which are known from elsewhere.
+    pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32], known: usize) -> KvCache {
         self.forget_unused_models();
         let shared = |entry: &Entry| {
             let is_same = entry.model.as_ptr() == Arc::as_ptr(model);
@@ -51,7 +59,7 @@ impl KeptCaches {
         };
         let lengths = self.entries.iter().map(shared).enumerate();
         match lengths.max_by_key(|&(_, length)| length) {
-            Some((idx, length)) if length > 0 => self.take_or_copy(idx, length),
+            Some((idx, length)) if length > known => self.take_or_copy(idx, length),
             _ => KvCache::new(model.transformer().config()),
         }
     }
@@ -79,6 +87,7 @@ impl KeptCaches {
     }
 }
 
-fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+/// How many first tokens two texts share.
+pub fn common_prefix(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

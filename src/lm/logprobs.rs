@@ -45,7 +45,7 @@ impl Logprobs {
         let finite = |logit: &f32| if logit.is_nan() { f32::NEG_INFINITY } else { *logit };
         self.scores.clear();
         self.scores.extend(logits.iter().map(finite));
-        let highest = self.scores.iter().fold(f32::NEG_INFINITY, |high, score| high.max(*score));
+        let highest = highest(&self.scores);
         self.find_top();
         let normalizer = highest + exponentials(self.instructions, &mut self.scores).ln();
         let alternative = |&(id, logit): &(u32, f32)| Alternative {
@@ -73,6 +73,18 @@ impl Logprobs {
             }
         }
     }
+}
+
+/// The highest of some numbers, eight lanes at a time.
+fn highest(scores: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    let (blocks, rest) = scores.as_chunks::<8>();
+    for block in blocks {
+        for (lane, score) in lanes.iter_mut().zip(block) {
+            *lane = if *score > *lane { *score } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[cfg(test)]

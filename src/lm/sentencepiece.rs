@@ -92,6 +92,12 @@ pub struct SentencePiece {
 }
 
 impl SentencePiece {
+    /// The name of a piece that divides texts: of control tokens, that is.
+    pub fn divider(&self, id: u32) -> Option<&str> {
+        let mut dividers = self.dividers.values().flatten();
+        dividers.find(|(_, divider, _)| *divider == id).map(|(name, ..)| name.as_str())
+    }
+
     /// Takes in a vocabulary; with `adds_space` a text's first word, and one behind a control
     /// token, is written as if a space stood before it.
     pub fn new(pieces: &[Piece], space: SpaceBefore) -> Self {

@@ -86,7 +86,11 @@ impl Tokenizer {
 
     /// What the vocabulary calls a token.
     pub fn name(&self, id: u32) -> String {
-        self.bpe.id_to_token(id).unwrap_or_default()
+        let name = match &self.splitter {
+            Splitter::Rules(rules) => rules.id_to_token(id),
+            Splitter::SentencePiece(pieces) => pieces.divider(id).map(str::to_owned),
+        };
+        name.unwrap_or_else(|| format!("<{id}>"))
     }
 
     /// Whether a reply ends with this token.

@@ -85,7 +85,6 @@ pub struct Taps<'a> {
     pub hidden: &'a mut Vec<f32>,
 }
 
-#[cfg(test)]
 impl<'a> Span<'a> {
     /// Text that goes on, with the logits of its last `n_logits` tokens wanted.
     pub fn chain(tokens: &'a [u32], cache: &'a mut KvCache, n_logits: usize) -> Self {
@@ -494,7 +493,7 @@ mod tests {
         let mut scratch = Scratch::default();
         scratch.set_pool(Arc::new(Pool::new(std::num::NonZeroUsize::new(3).unwrap()).unwrap()));
         let mut cache = KvCache::new(model.config());
-        let span = Span { tokens: &tokens, cache: &mut cache, n_logits: 90 };
+        let span = Span::chain(&tokens, &mut cache, 90);
         let shared = model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
         assert_eq!(shared, in_chunks(model, &tokens, 90));
     }
@@ -651,8 +650,10 @@ mod tests {
         let mut scratch = Scratch::default();
         let mut prefilled = |n_tokens: usize| {
             let mut cache = KvCache::new(model.config());
-            let span = Span::chain(&text[..n_tokens], &mut cache, 0);
-            model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+            if n_tokens > 0 {
+                let span = Span::chain(&text[..n_tokens], &mut cache, 0);
+                model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap();
+            }
             cache
         };
         for (own, other, n) in [(0, 30, 13), (5, 30, 30), (8, 16, 99), (17, 9, 9)] {

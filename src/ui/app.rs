@@ -518,6 +518,7 @@ impl App {
     fn follow_settings(&mut self, ctx: &egui::Context) {
         let settings = &self.shared.settings;
         theme::apply(ctx, &settings.appearance);
+        self.shared.engine.set_kv_budget(settings.engine.kv_budget_bytes());
         if self.device_in_use != settings.audio.device {
             self.device_in_use.clone_from(&settings.audio.device);
             self.shared.player.set_device(&settings.audio.device);

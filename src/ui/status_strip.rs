@@ -164,8 +164,13 @@ fn memory_tooltip(ui: &mut egui::Ui, status: &Status) {
         .iter()
         .map(|model| format!("{}: weights {}", model.id, units::bytes(model.bytes)))
         .collect();
-    if status.kv_bytes > 0 {
-        lines.push(format!("key-value caches: {}", units::bytes(status.kv_bytes)));
+    let replies = &status.replies;
+    if replies.kv_bytes > 0 {
+        let (kv, most) = (units::bytes(replies.kv_bytes), units::bytes(replies.kv_budget_bytes));
+        lines.push(format!("key-value caches: {kv} of {most} that they may take"));
+    }
+    if replies.scratch_bytes > 0 {
+        lines.push(format!("buffers: {}", units::bytes(replies.scratch_bytes)));
     }
     if lines.is_empty() {
         lines.push("A model is loaded when it is first used.".to_owned());

@@ -10,7 +10,10 @@ use std::{
 
 use formant::{
     domain::{FinishReason, Message, Sampling, Speculative},
-    lm::{LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
+    lm::{
+        Draft, Drafter, LanguageModel, Limits, Node, Scheduler, SequenceEvent, SequenceId,
+        SequenceRequest,
+    },
 };
 use serde::Deserialize;
 
@@ -74,12 +77,17 @@ fn replies(speculative: Speculative) -> Vec<Reply> {
     let mut scheduler = Scheduler::default();
     let requests = fixture().into_iter().map(|prompt| greedy(&prompt, speculative));
     let ids: Vec<_> = requests.map(|request| scheduler.add(request).unwrap()).collect();
+    run(scheduler, &ids)
+}
+
+/// What becomes of some replies.
+fn run(mut scheduler: Scheduler, ids: &[SequenceId]) -> Vec<Reply> {
     let mut replies = vec![(Vec::new(), String::new(), FinishReason::Cancelled); ids.len()];
     while !scheduler.is_idle() {
         for (id, event) in scheduler.step() {
             let reply = &mut replies[ids.iter().position(|known| *known == id).unwrap()];
             match event {
-                SequenceEvent::Prefill { .. } => (),
+                SequenceEvent::Waiting { .. } | SequenceEvent::Prefill { .. } => (),
                 SequenceEvent::Step(step) => {
                     reply.0.extend(step.token_ids());
                     reply.1.push_str(&step.text());
@@ -93,6 +101,24 @@ fn replies(speculative: Speculative) -> Vec<Reply> {
         }
     }
     replies
+}
+
+/// Guesses three tokens of a text that it knows, each among wrong ones that go on, too.
+struct Branches(Vec<u32>);
+
+impl Drafter for Branches {
+    fn draft(&mut self, context: &[u32], limits: Limits) -> Draft {
+        let ahead = self.0[context.len().min(self.0.len())..].iter().take(3.min(limits.depth));
+        let mut nodes = Vec::new();
+        let mut parent = None;
+        for token in ahead {
+            nodes.push(Node { token: token + 1, parent });
+            nodes.push(Node { token: token + 2, parent: Some(nodes.len() - 1) });
+            nodes.push(Node { token: *token, parent });
+            parent = Some(nodes.len() - 1);
+        }
+        Draft::tree(nodes)
+    }
 }
 
 /// The replies without speculation, which two tests want.
@@ -126,6 +152,18 @@ fn greedy_replies_are_llama_cpp_s() {
 #[test]
 fn n_gram_lookup_changes_no_word() {
     assert_eq!(replies(Speculative::NGRAM), plain_replies());
+}
+
+#[test]
+fn trees_of_drafts_change_no_word() {
+    let mut scheduler = Scheduler::default();
+    let ids = fixture().into_iter().map(|prompt| {
+        let text = [&prompt.prompt_ids[..], &prompt.ids].concat();
+        let request = greedy(&prompt, Speculative::None);
+        scheduler.add_with_drafter(request, Some(Box::new(Branches(text)))).unwrap()
+    });
+    let ids: Vec<_> = ids.collect();
+    assert_eq!(run(scheduler, &ids), plain_replies());
 }
 
 #[test]
@@ -171,6 +209,7 @@ fn a_stop_is_heard_within_a_tenth_of_a_second() {
         sampling: Sampling::default(),
         max_tokens: 8,
         speculative: Speculative::None,
+        top_logprobs: 0,
     };
     let id = scheduler.add(request).unwrap();
     for _ in 0..3 {
@@ -183,4 +222,57 @@ fn a_stop_is_heard_within_a_tenth_of_a_second() {
         [(_, SequenceEvent::Finished { reason: FinishReason::Cancelled, .. })]
     ));
     assert!(scheduler.is_idle());
+}
+
+#[test]
+fn four_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
+    let model = default_model();
+    let mut text = String::from("Here is the log of a lighthouse. Repeat its last lines.\n");
+    let mut n_tokens = 0;
+    for line in 1.. {
+        let line = format!("Line {line}: the keeper counted {} ships.\n", line * 7 % 31);
+        n_tokens += model.count_tokens(&line);
+        text += &line;
+        if n_tokens >= 4000 {
+            break;
+        }
+    }
+    let prompt = model.prompt(&[Message::user(text)]).unwrap();
+    let mut scheduler = Scheduler::default();
+    let mut reply = |speculative| {
+        let request = SequenceRequest {
+            model: Arc::clone(&model),
+            prompt: prompt.clone(),
+            sampling: Sampling::default(),
+            max_tokens: 24,
+            speculative,
+            top_logprobs: 0,
+        };
+        scheduler.add(request).unwrap();
+        let (mut ids, mut known, mut accepted) = (Vec::new(), 0, 0);
+        while !scheduler.is_idle() {
+            for (_, event) in scheduler.step() {
+                match event {
+                    SequenceEvent::Prefill { reused, .. } => known = reused,
+                    SequenceEvent::Step(step) => {
+                        accepted += step.accepted;
+                        ids.extend(step.token_ids());
+                    }
+                    SequenceEvent::Failed(error) => panic!("{error}"),
+                    SequenceEvent::Waiting { .. } | SequenceEvent::Finished { .. } => (),
+                }
+            }
+        }
+        // Keys and values in half precision: 30 layers, 3 heads of 64 dimensions.
+        let bytes_per_token = 2 * 30 * 3 * 64 * 2;
+        let most = (prompt.len() + 24 + 64).next_multiple_of(256) as u64 * bytes_per_token;
+        assert!(scheduler.kv_bytes() <= most, "{} bytes", scheduler.kv_bytes());
+        (ids, known, accepted)
+    };
+    let (plain, known, _) = reply(Speculative::None);
+    assert_eq!(known, 0);
+    let (drafted, known, accepted) = reply(Speculative::NGRAM);
+    assert_eq!(known, prompt.len() - 1, "all but the last token are in the cache");
+    assert_eq!(drafted, plain);
+    assert!(accepted > 0, "nothing that was drafted stood");
 }

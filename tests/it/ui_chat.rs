@@ -387,3 +387,44 @@ fn a_conversation_is_exported_to_a_path() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn the_arrow_keys_go_from_token_to_token_and_each_tells_how_likely_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let conversations = folder.path().join("conversations");
+    std::fs::create_dir_all(&conversations).unwrap();
+    let kept = r#"{
+        "format": "formant-conversation", "version": 1, "created": 1, "opening": 0, "messages": [
+            {"id": 0, "answers": null, "followed_by": 1, "role": "user", "text": "Hello?"},
+            {"id": 1, "answers": 0, "followed_by": null, "role": "assistant",
+             "text": "Yes, dear.", "status": {"state": "finished"}, "figures": {"tokens": 3},
+             "recipe": {"model": "m", "sampling": {}, "speculative": {"method": "none"}, "max_tokens": 9},
+             "steps": [[3, 1, 0, 0, 0, 9000, 0], [7, 2, 3, 1, 20, 9000, 9100]],
+             "tokens": [[3, "sampled", -0.5, [["Yes", -0.5], ["No", -1.2]]],
+                        [1, "drafted", -0.1, []], [6, "sampled", -2.0, []]]}
+        ]}"#;
+    std::fs::write(conversations.join("kept.json"), kept).unwrap();
+    let mut harness = harness(Host::over(folder));
+    harness.get_by_role_and_label(Role::Button, "Hello").click();
+    harness.run_steps(3);
+    harness.get_by_label("Colour tokens").click();
+    harness.run_steps(3);
+    let told = |harness: &Harness<'static, Host>| {
+        let tokens = harness.get_by_role_and_label(Role::Document, "Tokens, by the arrow keys");
+        tokens.value().unwrap_or_default()
+    };
+    harness.get_by_role_and_label(Role::Document, "Tokens, by the arrow keys").focus();
+    harness.run_steps(2);
+    assert_eq!(
+        told(&harness),
+        "1 of 3: \"Yes\": 60.7 %, the model's own\n\
+         Likeliest: \"Yes\" 60.7 %, \"No\" 30.1 %\n\
+         Step 1: 1 token in 9.0 ms; nothing was drafted"
+    );
+    harness.key_press(Key::ArrowRight);
+    harness.run_steps(2);
+    assert!(told(&harness).starts_with("2 of 3: \",\": 90.5 %, drafted and accepted"));
+    harness.key_press(Key::End);
+    harness.run_steps(2);
+    assert!(told(&harness).ends_with("Step 2: 2 tokens in 9.1 ms; 3 drafted, 1 accepted"));
+}

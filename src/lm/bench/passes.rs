@@ -123,7 +123,7 @@ impl Passes {
     }
 
     fn logits(&mut self, rows: &[u32], n_logits: usize) -> &[f32] {
-        let span = Span { tokens: rows, cache: &mut self.cache, n_logits };
+        let span = Span::chain(rows, &mut self.cache, n_logits);
         let transformer = self.model.transformer();
         // Nobody cancels here.
         transformer.forward(&mut [span], &mut self.scratch, &mut || Ok(())).unwrap_or_default()

@@ -43,11 +43,13 @@ pub fn written(
         for (_, event) in scheduler.step() {
             match event {
                 SequenceEvent::Step(step) => {
-                    ids.extend(step.tokens);
+                    ids.extend(step.token_ids());
                     n_passes += 1;
                 }
                 SequenceEvent::Failed(error) => return Err(error),
-                SequenceEvent::Prefill { .. } | SequenceEvent::Finished { .. } => (),
+                SequenceEvent::Waiting { .. }
+                | SequenceEvent::Prefill { .. }
+                | SequenceEvent::Finished { .. } => (),
             }
         }
         if prefill.is_none() && !ids.is_empty() {
@@ -90,7 +92,7 @@ pub fn together(
                 }
                 SequenceEvent::Finished { .. } => ended = true,
                 SequenceEvent::Failed(error) => return Err(error),
-                SequenceEvent::Prefill { .. } => (),
+                SequenceEvent::Waiting { .. } | SequenceEvent::Prefill { .. } => (),
             }
         }
         if watch.is_some() {
@@ -135,6 +137,7 @@ fn request(
         sampling: Sampling::default(),
         max_tokens,
         speculative,
+        top_logprobs: 0,
     }
 }
 

@@ -93,7 +93,7 @@ fn check_refused(folder: &Path, expected: &str) {
 fn logits(model: &Transformer, tokens: &[u32]) -> Vec<f32> {
     let mut cache = KvCache::new(model.config());
     let mut scratch = Scratch::default();
-    let span = Span { tokens, cache: &mut cache, n_logits: tokens.len() };
+    let span = Span::chain(tokens, &mut cache, tokens.len());
     model.forward(&mut [span], &mut scratch, &mut || Ok(())).unwrap().to_vec()
 }
 

@@ -57,6 +57,10 @@ pub fn exponentials(instructions: Instructions, scores: &mut [f32]) -> f32 {
         Instructions::Portable => portable::exponentials(scores),
         #[cfg(target_arch = "x86_64")]
         Instructions::Avx2(avx2) => avx2.exponentials(scores),
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512(avx512) => avx512.avx2.exponentials(scores),
+        #[cfg(target_arch = "aarch64")]
+        Instructions::Neon(neon) => neon.exponentials(scores),
     }
 }
 

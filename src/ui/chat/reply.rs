@@ -361,7 +361,10 @@ fn small(number: u128) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::Alternative, engine::ChatTiming};
+    use crate::{
+        domain::Alternative,
+        engine::{ChatTiming, ReplyMemory},
+    };
 
     fn step(text: &str, tokens: usize, drafted: usize) -> DecodeStep {
         DecodeStep {
@@ -392,8 +395,8 @@ mod tests {
         second.tokens[2].top_logprobs = vec![Alternative { id: 5, text, logprob: -0.123_456 }];
         reply.add_step(&second);
         let origins: Vec<_> = reply.tokens.iter().map(|token| token.origin).collect();
-        use Origin::{Drafted, Sampled};
-        assert_eq!(origins, [Sampled, Drafted, Drafted, Sampled]);
+        let (own, drafted) = (Origin::Sampled, Origin::Drafted);
+        assert_eq!(origins, [own, drafted, drafted, own]);
         let lengths: usize = reply.tokens.iter().map(|token| token.text_len as usize).sum();
         assert_eq!(lengths, reply.text.len());
         let steps = [0, 1, 2, 3, 4].map(|token| reply.step_of(token).map(|(number, _)| number));
@@ -422,6 +425,8 @@ mod tests {
                 ..ChatTiming::default()
             },
             speculation: SpeculationCounts::default(),
+            weights_bytes: 0,
+            memory: ReplyMemory::default(),
         }));
         assert_eq!(reply.status, Status::Stopped);
         assert_eq!(reply.text, "ab\u{fffd}", "the tail is there");

@@ -401,7 +401,7 @@ impl State {
         match event {
             ChatEvent::Progress(progress) => {
                 // Loading counts in none of the figures, as in the engine's own.
-                if matches!(progress.stage, Stage::Load | Stage::Queue) {
+                if progress.stage == Stage::Load {
                     writing.begun = now;
                 }
                 writing.progress = Some(progress);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{DecodeStep, FinishReason, Progress, Role, SpeculationCounts, Stage},
-    engine::{ChatEvent, ChatSummary, ChatTiming, Error},
+    engine::{ChatEvent, ChatSummary, ChatTiming, Error, ReplyMemory},
     settings,
     ui::{Action, Toast},
 };
@@ -41,6 +41,8 @@ fn summary(text: &str, finish_reason: FinishReason) -> ChatSummary {
             ..ChatTiming::default()
         },
         speculation: SpeculationCounts { drafts: 1, draft_tokens: 3, accepted_tokens: 2 },
+        weights_bytes: 0,
+        memory: ReplyMemory::default(),
     }
 }
 

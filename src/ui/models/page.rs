@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{ModelInfo, ModelKind, ModelState, Progress},
-    engine::{self, EngineJob, ErrorKind, ImportRequest},
+    engine::{self, EngineJob, ErrorKind, ImportRequest, Status},
     job::{Job, Update},
     library::{self, catalog},
     ui::{
@@ -204,7 +204,8 @@ impl ModelsPage {
     fn list_ui(&mut self, ui: &mut egui::Ui, ctx: &mut Context<'_>) {
         ui.horizontal(|ui| {
             ui.heading("Models");
-            ui.label(theme::muted(summary(ctx), ui.visuals()));
+            let summary = ui.label(theme::muted(summary(ctx), ui.visuals()));
+            summary.on_hover_text(memory(&ctx.status));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let refresh = ui.button("Refresh").on_hover_text("Look again on disk (F5)");
                 if refresh.clicked() {
@@ -355,6 +356,18 @@ fn summary(ctx: &Context<'_>) -> String {
         ready().count(),
         units::bytes(on_disk),
         units::bytes(ctx.status.total_bytes()),
+    )
+}
+
+/// What the memory is taken by.
+fn memory(status: &Status) -> String {
+    let replies = &status.replies;
+    format!(
+        "Weights {}, key-value caches {} (of {} that they may take), buffers {}",
+        units::bytes(status.weights_bytes()),
+        units::bytes(replies.kv_bytes),
+        units::bytes(replies.kv_budget_bytes),
+        units::bytes(replies.scratch_bytes),
     )
 }
 

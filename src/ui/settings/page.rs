@@ -17,6 +17,7 @@ use crate::{
     ui::{
         Action, Context, Page, PageCommand, Toast,
         theme::{self, Hue},
+        units,
     },
 };
 
@@ -131,6 +132,7 @@ impl SettingsPage {
             group_ui(ui, "Sound", |ui| self.sound_ui(ui, ctx));
             group_ui(ui, "Speech", |ui| speech_ui(ui, ctx));
             group_ui(ui, "Chat", |ui| chat_ui(ui, ctx));
+            group_ui(ui, "Memory", |ui| memory_ui(ui, ctx));
             group_ui(ui, "Files", |ui| about::folders_ui(ui, &self.folders));
             group_ui(ui, "About", about::about_ui);
         });
@@ -316,6 +318,18 @@ fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
         "Threads that language models share their work among. Automatic takes one for each core, \
          up to four, and fewer while other programs want the cores.",
     );
+}
+
+fn memory_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
+    choice_ui(ui, "Key-value caches", |ui, label| {
+        let limit = &mut ctx.settings.engine.kv_cache_mb;
+        let field = egui::DragValue::new(limit).range(50..=1_000_000).speed(10).suffix(" MB");
+        let tooltip = "What all replies together may keep of what they have read and written; \
+            a reply waits until it fits at its longest";
+        ui.add(field).labelled_by(label).on_hover_text(tooltip);
+        let now = units::bytes(ctx.status.replies.kv_bytes);
+        ui.label(theme::muted(format!("{now} at the moment"), ui.visuals()));
+    });
 }
 
 /// A group of choices under its title.

@@ -4,8 +4,9 @@
 use std::{ops::Range, sync::Arc};
 
 use eframe::egui::{
-    EventFilter, Galley, Id, Key, Label, Live, Modifiers, Rect, Response, Role, Sense, Stroke,
-    StrokeKind, TextFormat, TextStyle, Tooltip, Ui, WidgetInfo,
+    EventFilter, Galley, Id, Key, Label, Modifiers, Rect, Response, Role, Sense, Stroke,
+    StrokeKind, TextFormat, TextStyle, Tooltip, Ui, Vec2, WidgetInfo,
+    accesskit::Live,
     text::{CCursor, LayoutJob},
 };
 
@@ -139,7 +140,12 @@ impl TokenText {
             node.set_value(description.clone());
             node.set_live(Live::Polite);
         });
-        let Some(place) = at_cursor.first().copied().filter(|_| has_focus) else { return };
+        if !has_focus {
+            return;
+        }
+        // A token that is a line feed or part of a character has no place of its own.
+        let below = Rect::from_min_size(rect.left_bottom(), Vec2::ZERO);
+        let place = at_cursor.first().copied().unwrap_or(below);
         let stroke = ui.visuals().selection.stroke;
         for place in at_cursor {
             ui.painter().rect_stroke(*place, 2.0, stroke, StrokeKind::Outside);
