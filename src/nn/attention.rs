@@ -4,6 +4,7 @@
 //! `torch.nn.MultiheadAttention` (`in_proj_weight` holds the rows of query, key and value).
 
 use super::{
+    activation,
     conv::Conv1d,
     features::Features,
     matmul::{PackedMatrix, SLACK, Source, multiply_add},
@@ -13,12 +14,14 @@ use super::{
 const BLOCK: usize = 192;
 
 /// What a time step may look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sight<'a> {
     /// Everything.
     Full,
     /// Itself and what came before.
     Causal,
+    /// Everything, with a number for each key that is added to what it scores.
+    Biased(&'a [f32]),
 }
 
 /// Self-attention of width `d_model` with `n_heads` heads.
@@ -34,46 +37,78 @@ pub struct SelfAttention {
 
 impl SelfAttention {
     /// Attends over all columns of `x`, `(d_model, len)`; same shape out.
-    pub fn forward(&self, x: &Features, sight: Sight) -> Features {
-        let (d_model, len) = (x.n_channels, x.len);
-        let d_head = d_model / self.n_heads;
-        let scale = 1.0 / (d_head as f32).sqrt();
-        let projected = self.in_proj.forward(x);
-        let mut heard = Features::zeros(d_model, len);
-        for head in 0..self.n_heads {
-            let first = head * d_head;
-            let queries = projected.rows(first..first + d_head);
-            let keys = projected.rows(d_model + first..d_model + first + d_head);
-            let values = projected.rows(2 * d_model + first..2 * d_model + first + d_head);
-            let keys =
-                PackedMatrix::new(len, d_head, |at, channel| keys[channel * len + at] * scale);
-            let values = PackedMatrix::new(d_head, len, |channel, at| values[channel * len + at]);
-            for start in (0..len).step_by(BLOCK) {
-                let n = BLOCK.min(len - start);
-                let mut block = vec![0.0; d_head * n + SLACK];
-                for (block, queries) in block.chunks_exact_mut(n).zip(queries.chunks_exact(len)) {
-                    block.copy_from_slice(&queries[start..start + n]);
-                }
-                // One row per key, one column per query.
-                let mut scores = vec![0.0; len * n + SLACK];
-                let source = Source { values: &block, stride: n, kernel: 1, dilation: 1 };
-                multiply_add(&keys, source, &mut scores[..len * n], n);
-                if sight == Sight::Causal {
-                    for (key, row) in scores[..len * n].chunks_exact_mut(n).enumerate() {
-                        row[..key.saturating_sub(start).min(n)].fill(f32::NEG_INFINITY);
-                    }
-                }
-                softmax_columns(&mut scores[..len * n], n);
-                let mut out = vec![0.0; d_head * n];
-                let source = Source { values: &scores, stride: n, kernel: 1, dilation: 1 };
-                multiply_add(&values, source, &mut out, n);
-                for (channel, out) in out.chunks_exact(n).enumerate() {
-                    heard.row_mut(first + channel)[start..start + n].copy_from_slice(out);
-                }
-            }
+    pub fn forward(&self, x: &Features, sight: Sight<'_>) -> Features {
+        let d_model = x.n_channels;
+        if x.len == 0 {
+            return x.clone();
         }
+        let projected = self.in_proj.forward(x);
+        let heard = attend(
+            [
+                projected.rows(0..d_model),
+                projected.rows(d_model..2 * d_model),
+                projected.rows(2 * d_model..3 * d_model),
+            ],
+            self.n_heads,
+            x.len,
+            sight,
+        );
         self.out_proj.forward(&heard)
     }
+}
+
+/// What each of `len` queries hears of the values, by how its key answers: `softmax(q·k / √d) v`.
+///
+/// `queries_keys_values` are three times `(n_heads · d_head, len)`; the result is of that shape too.
+///
+/// # Panics
+/// If there is nothing to attend to.
+pub fn attend(
+    queries_keys_values: [&[f32]; 3],
+    n_heads: usize,
+    len: usize,
+    sight: Sight<'_>,
+) -> Features {
+    let [all_queries, all_keys, all_values] = queries_keys_values;
+    let d_head = all_queries.len() / len / n_heads;
+    let scale = 1.0 / (d_head as f32).sqrt();
+    let mut heard = Features::zeros(n_heads * d_head, len);
+    for head in 0..n_heads {
+        let rows = head * d_head * len..(head + 1) * d_head * len;
+        let (queries, keys) = (&all_queries[rows.clone()], &all_keys[rows.clone()]);
+        let values = &all_values[rows];
+        let keys = PackedMatrix::new(len, d_head, |at, channel| keys[channel * len + at] * scale);
+        let values = PackedMatrix::new(d_head, len, |channel, at| values[channel * len + at]);
+        for start in (0..len).step_by(BLOCK) {
+            let n = BLOCK.min(len - start);
+            let mut block = vec![0.0; d_head * n + SLACK];
+            for (block, queries) in block.chunks_exact_mut(n).zip(queries.chunks_exact(len)) {
+                block.copy_from_slice(&queries[start..start + n]);
+            }
+            // One row per key, one column per query.
+            let mut scores = vec![0.0; len * n + SLACK];
+            if let Sight::Biased(biases) = sight {
+                for (row, &bias) in scores.chunks_exact_mut(n).zip(biases) {
+                    row.fill(bias);
+                }
+            }
+            let source = Source { values: &block, stride: n, kernel: 1, dilation: 1 };
+            multiply_add(&keys, source, &mut scores[..len * n], n);
+            if sight == Sight::Causal {
+                for (key, row) in scores[..len * n].chunks_exact_mut(n).enumerate() {
+                    row[..key.saturating_sub(start).min(n)].fill(f32::NEG_INFINITY);
+                }
+            }
+            softmax_columns(&mut scores[..len * n], n);
+            let mut out = vec![0.0; d_head * n];
+            let source = Source { values: &scores, stride: n, kernel: 1, dilation: 1 };
+            multiply_add(&values, source, &mut out, n);
+            for (channel, out) in out.chunks_exact(n).enumerate() {
+                heard.row_mut(head * d_head + channel)[start..start + n].copy_from_slice(out);
+            }
+        }
+    }
+    heard
 }
 
 /// Makes each column of `(_, n)` sum to one.
@@ -86,9 +121,12 @@ fn softmax_columns(scores: &mut [f32], n: usize) {
     }
     let mut sums = vec![0.0; n];
     for row in scores.chunks_exact_mut(n) {
-        for ((score, &highest), sum) in row.iter_mut().zip(&highest).zip(&mut sums) {
-            *score = (*score - highest).exp();
-            *sum += *score;
+        for (score, &highest) in row.iter_mut().zip(&highest) {
+            *score -= highest;
+        }
+        activation::exp(row);
+        for (score, sum) in row.iter().zip(&mut sums) {
+            *sum += score;
         }
     }
     for row in scores.chunks_exact_mut(n) {
@@ -140,6 +178,19 @@ mod tests {
             (attention.forward(&one, Sight::Full), attention.forward(&many, Sight::Full));
         for channel in 0..4 {
             assert!((alone.row(channel)[0] - together.row(channel)[3]).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_bias_draws_all_attention_to_its_key() {
+        let x = input(4, 5);
+        let rows = x.rows(0..4);
+        let biases = [0.0, 0.0, 80.0, 0.0, 0.0];
+        let heard = attend([rows; 3], 2, 5, Sight::Biased(&biases));
+        for channel in 0..4 {
+            for value in heard.row(channel) {
+                assert!((value - x.row(channel)[2]).abs() < 1e-5);
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
-//! One-dimensional convolutions that keep the length, and transposed ones that multiply it.
+//! One-dimensional convolutions that keep the length, strided ones that divide it and transposed
+//! ones that multiply it.
 //!
 //! Borders are padded with zeros (jik876) or by reflection (SpeechBrain's `Conv1d(padding="same")`).
 //! A transposed convolution with stride `u` is `u` plain ones, one per phase of the output, run as
-//! a single matrix whose rows are then interleaved.
+//! a single matrix whose rows are then interleaved; a strided one is a plain one over `u` times as
+//! many channels, one per phase of the input.
 
 use super::{
     features::Features,
@@ -20,7 +22,8 @@ pub enum Padding {
     Reflect,
 }
 
-/// Convolution with odd kernel that gives as many outputs as it has inputs.
+/// Convolution that gives as many outputs as it has inputs. An even kernel hears one input more
+/// before its output than after it.
 #[derive(Debug, Clone)]
 pub struct Conv1d {
     matrix: PackedMatrix,
@@ -41,7 +44,7 @@ impl Conv1d {
 
     /// How many inputs on each side have a say in an output.
     pub fn reach(&self) -> usize {
-        (self.kernel - 1) * self.dilation / 2
+        self.kernel / 2 * self.dilation
     }
 
     /// Channels it gives.
@@ -110,6 +113,77 @@ impl Conv1d {
             dilation: self.dilation,
         };
         multiply_add(&self.matrix, source, &mut out.values, out.len);
+    }
+}
+
+/// Convolution with a stride, zeros past the ends: `len` inputs give
+/// `(len + 2·padding − kernel) / stride + 1` outputs.
+#[derive(Debug, Clone)]
+pub struct StridedConv1d {
+    /// Row `out`, tap `(in·stride + phase)·taps + j`.
+    matrix: PackedMatrix,
+    bias: Vec<f32>,
+    taps: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl StridedConv1d {
+    /// From a weight `(out, in, kernel)`.
+    pub fn new(weight: &Array, bias: Vec<f32>, stride: usize, padding: usize) -> Self {
+        let [n_out, n_in, kernel] = [weight.shape[0], weight.shape[1], weight.shape[2]];
+        let taps = kernel.div_ceil(stride);
+        let matrix = PackedMatrix::new(n_out, n_in * stride * taps, |out, tap| {
+            let (row, j) = (tap / taps, tap % taps);
+            let k = j * stride + row % stride;
+            let at = (out * n_in + row / stride) * kernel + k;
+            if k < kernel { weight.values[at] } else { 0.0 }
+        });
+        Self { matrix, bias, taps, kernel, stride, padding }
+    }
+
+    /// Channels it takes.
+    pub fn n_in(&self) -> usize {
+        self.matrix.n_taps() / self.taps / self.stride
+    }
+
+    /// Memory of its weights.
+    pub fn n_bytes(&self) -> u64 {
+        self.matrix.n_bytes()
+    }
+
+    /// The convolution of `input`.
+    ///
+    /// # Panics
+    /// If `input` has other channels than the weight.
+    pub fn forward(&self, input: &Features) -> Features {
+        assert_eq!(input.n_channels, self.n_in(), "a convolution was given the wrong channels");
+        let heard = input.len + 2 * self.padding;
+        if heard < self.kernel {
+            return Features::zeros(self.matrix.n_out(), 0);
+        }
+        let len = (heard - self.kernel) / self.stride + 1;
+        let stride = row_stride(len + self.taps - 1);
+        let mut values = vec![0.0; self.n_in() * self.stride * stride + SLACK];
+        for (row, phase_row) in values.chunks_exact_mut(stride).enumerate() {
+            if row / self.stride >= input.n_channels {
+                break;
+            }
+            let source = input.row(row / self.stride);
+            // The first step of this phase that lies within the input.
+            let phase = row % self.stride;
+            let first = self.padding.saturating_sub(phase).div_ceil(self.stride);
+            let begin = first * self.stride + phase - self.padding;
+            let heard = source.iter().skip(begin).step_by(self.stride);
+            for (value, &source) in phase_row.iter_mut().skip(first).zip(heard) {
+                *value = source;
+            }
+        }
+        let mut out = Features::from_rows(&self.bias, len);
+        let source = Source { values: &values, stride, kernel: self.taps, dilation: 1 };
+        multiply_add(&self.matrix, source, &mut out.values, len);
+        out
     }
 }
 
@@ -346,5 +420,27 @@ mod tests {
     fn reflection_leaves_the_end_value_single() {
         let mirrored: Vec<_> = (-3..6).map(|at| mirrored(at, 3)).collect();
         assert_eq!(mirrored, [1, 2, 1, 0, 1, 2, 1, 0, 1]);
+    }
+
+    #[test]
+    fn an_even_kernel_hears_one_input_more_on_the_left() {
+        let weight = Array { shape: vec![1, 1, 2], values: vec![10.0, 1.0] };
+        let conv = Conv1d::new(&weight, vec![0.0], 1, Padding::Zero);
+        let x = Features { values: vec![1.0, 2.0, 3.0], n_channels: 1, len: 3 };
+        assert_eq!(conv.forward(&x).values, [1.0, 12.0, 23.0]);
+    }
+
+    #[test]
+    fn a_strided_convolution_is_a_plain_one_with_outputs_left_out() {
+        for (len, kernel, stride) in
+            [(1, 3, 2), (2, 3, 2), (7, 3, 2), (40, 3, 2), (41, 5, 2), (30, 5, 3), (9, 1, 2)]
+        {
+            let (weight, x) = (array(&[3, 2, kernel]), features(2, len));
+            let bias = vec![0.1, 0.2, 0.3];
+            let whole = Conv1d::new(&weight, bias.clone(), 1, Padding::Zero).forward(&x);
+            let kept: Vec<usize> = (0..len).step_by(stride).collect();
+            let strided = StridedConv1d::new(&weight, bias, stride, kernel / 2).forward(&x);
+            check_close(&strided.values, &whole.select(&kept).values);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Layers: what models are made of, on candle tensors or on plain slices where candle has no kernel.
 
+pub mod activation;
 pub mod device;
 pub mod kernels;
 
@@ -8,12 +9,15 @@ mod conv;
 mod features;
 mod matmul;
 mod norm;
+mod recurrent;
 mod rnn;
+mod torch;
 mod weights;
 
-pub use attention::{SelfAttention, Sight};
-pub use conv::{Conv1d, ConvTranspose1d, Padding};
+pub use attention::{SelfAttention, Sight, attend};
+pub use conv::{Conv1d, ConvTranspose1d, Padding, StridedConv1d};
 pub use features::Features;
-pub use norm::LayerNorm;
+pub use norm::{BatchNorm, GroupNorm, LayerNorm};
+pub use recurrent::{Bidirectional, GruStep, Linear, LstmCell, LstmState, Stepper};
 pub use rnn::{GruCell, affine};
 pub use weights::{Array, Scope, Weights, WeightsError};

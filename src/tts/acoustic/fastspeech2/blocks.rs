@@ -26,7 +26,7 @@ impl Encoder {
     }
 
     /// `(d_model, len)` to the same; positions are added first.
-    pub fn forward(&self, x: &Features, sight: Sight) -> Features {
+    pub fn forward(&self, x: &Features, sight: Sight<'_>) -> Features {
         let mut x = x.clone();
         x.add(&positions(x.n_channels, x.len));
         for block in &self.blocks {
@@ -75,7 +75,7 @@ impl Block {
         })
     }
 
-    fn forward(&self, mut x: Features, sight: Sight) -> Features {
+    fn forward(&self, mut x: Features, sight: Sight<'_>) -> Features {
         x.add(&self.attention.forward(&self.norms[0].forward(&x), sight));
         let inner = self.convs[0].forward(&self.norms[1].forward(&x));
         self.convs[1].add_activated(&inner, relu, &mut x);
