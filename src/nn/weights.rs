@@ -1,4 +1,5 @@
-//! Named tensors from a safetensors file, in f32 and with weight normalization folded in.
+//! Named tensors from a safetensors file or a checkpoint of torch, in f32 and with weight
+//! normalization folded in.
 //!
 //! Source of the folding: "Weight Normalization", <https://arxiv.org/abs/1602.07868>:
 //! `w = g · v / ‖v‖`, the norm over all dimensions but the first (which is the *input* channel of a
@@ -7,13 +8,15 @@
 //! `.conv` before it (SpeechBrain); a plain `X.weight` is taken as it is.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
 
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::torch::{self, Stored, StoredType};
 
 /// A tensor in f32, row-major.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,16 +31,16 @@ pub struct Array {
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file could not be read.
-    #[error("cannot read the weights: {why}: {}", path.display())]
+    #[error("cannot read the weights: {source}: {}", path.display())]
     Read {
         /// What the system said.
-        why: std::io::Error,
+        source: std::io::Error,
         /// The file.
         path: PathBuf,
     },
-    /// The file is not a whole safetensors file.
-    #[error("cannot read the weights: the file is damaged or not safetensors ({why}); \
-        fetch it again: {}", path.display())]
+    /// The file is neither a whole safetensors file nor a whole checkpoint of torch.
+    #[error("cannot read the weights: the file is damaged, or neither safetensors nor a checkpoint \
+        of torch ({why}); fetch it again: {}", path.display())]
     Damaged {
         /// What is wrong.
         why: String,
@@ -96,34 +99,52 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a safetensors file; `module.` before names (torch's `DataParallel`) is dropped.
+    /// Reads a safetensors file or a checkpoint of torch; `module.` before names (torch's
+    /// `DataParallel`) is dropped.
     ///
     /// # Errors
     /// If the file cannot be read, is not whole, or holds values that are not finite.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        let bytes =
-            fs::read(path).map_err(|why| WeightsError::Read { why, path: path.to_owned() })?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| WeightsError::Damaged {
-            why: error.to_string(),
-            path: path.to_owned(),
-        })?;
+        let bytes = fs::read(path)
+            .map_err(|source| WeightsError::Read { source, path: path.to_owned() })?;
+        let damaged = |why: String| WeightsError::Damaged { why, path: path.to_owned() };
         let mut tensors = HashMap::new();
-        for (name, view) in file.iter() {
+        let mut insert = |name: &str, shape: &[usize], values: Vec<f32>| {
             let name = name.strip_prefix("module.").unwrap_or(name).to_owned();
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(WeightsError::NotFinite { tensor: name, path: path.to_owned() });
+            }
+            tensors.insert(name, Array { shape: shape.to_vec(), values });
+            Ok(())
+        };
+        if torch::is_checkpoint(&bytes) {
+            for tensor in torch::read(&bytes).map_err(damaged)? {
+                if let Some(values) = stored_floats(&tensor) {
+                    insert(&tensor.name, &tensor.shape, values)?;
+                }
+            }
+            return Ok(Self { tensors, path: path.to_owned() });
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        for (name, view) in file.iter() {
             // Counters such as `num_batches_tracked` are no weights.
             if matches!(view.dtype(), Dtype::I64 | Dtype::I32 | Dtype::U8 | Dtype::BOOL) {
                 continue;
             }
             let Some(values) = floats(&view) else {
                 let dtype = format!("{:?}", view.dtype());
-                return Err(WeightsError::Dtype { tensor: name, dtype, path: path.to_owned() });
+                let (tensor, path) = (name.to_owned(), path.to_owned());
+                return Err(WeightsError::Dtype { tensor, dtype, path });
             };
-            if !values.iter().all(|value| value.is_finite()) {
-                return Err(WeightsError::NotFinite { tensor: name, path: path.to_owned() });
-            }
-            tensors.insert(name, Array { shape: view.shape().to_vec(), values });
+            insert(name, view.shape(), values)?;
         }
         Ok(Self { tensors, path: path.to_owned() })
+    }
+
+    /// Name and shape of every tensor, in the order of their names.
+    pub fn shapes(&self) -> BTreeMap<&str, &[usize]> {
+        let tensors = self.tensors.iter();
+        tensors.map(|(name, array)| (name.as_str(), array.shape.as_slice())).collect()
     }
 
     /// The tensors under a prefix; an empty one is the whole file.
@@ -293,6 +314,18 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
         Dtype::F16 => values(bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
         Dtype::BF16 => values(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
         _ => return None,
+    })
+}
+
+/// The same of a checkpoint's tensor; `None` for counters and masks.
+fn stored_floats(tensor: &Stored) -> Option<Vec<f32>> {
+    let bytes = &tensor.bytes;
+    Some(match tensor.dtype {
+        StoredType::F32 => values(bytes, f32::from_le_bytes),
+        StoredType::F64 => values(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
+        StoredType::F16 => values(bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
+        StoredType::Bf16 => values(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+        StoredType::Whole(_) => return None,
     })
 }
 

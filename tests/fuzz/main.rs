@@ -19,6 +19,8 @@ use damage::Damage;
 use formant::{
     domain::Message,
     lm::{self, LanguageModel},
+    nn::Weights,
+    tts,
 };
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use tempfile::TempDir;
@@ -115,4 +117,36 @@ fn damaged_tokenizers() {
 #[test]
 fn damaged_configurations() {
     run(&sound::hugging_face(), "config.json");
+}
+
+/// The same for a checkpoint of torch: it is read, and told what it is.
+fn run_checkpoint(name: &str) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tts/checkpoints");
+    let bytes = fs::read(fixtures.join(name)).unwrap();
+    let folder = folder();
+    let path = folder.path().join("model.ckpt");
+    fs::write(&path, &bytes).unwrap();
+    assert!(Weights::read(&path).is_ok(), "the sound checkpoint is not read");
+    proptest!(config(), |(damages in prop::collection::vec(damage::strategy(), 1..4))| {
+        let mut bytes = bytes.clone();
+        for damage in &damages {
+            Damage::apply(damage, &mut bytes);
+        }
+        fs::write(&path, &bytes).unwrap();
+        let (read, peak) = counting::peak(|| Weights::read(&path).is_ok());
+        let most = BYTES_PER_BYTE * bytes.len().max(1000);
+        prop_assert!(peak <= most, "reading held {peak} bytes, expected {most} at most");
+        let inspected = tts::inspect(&path);
+        prop_assert!(read || inspected.is_err(), "what cannot be read was recognized");
+    });
+}
+
+#[test]
+fn damaged_checkpoints_in_archives() {
+    run_checkpoint("speechbrain_generator_weight_g.ckpt");
+}
+
+#[test]
+fn damaged_checkpoints_from_before_archives() {
+    run_checkpoint("nvidia_tacotron2_legacy.pt");
 }
