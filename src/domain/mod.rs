@@ -1,9 +1,11 @@
 //! The words every layer shares: plain data, no tensors and no widgets.
 
 mod alignment;
+mod attention;
 mod chat;
 mod decimal;
 mod decoding;
+mod linear;
 mod measurement;
 mod mel;
 mod model;
@@ -12,20 +14,26 @@ mod progress;
 mod prosody;
 mod sampling;
 mod speech;
+mod voice_options;
 mod waveform;
 
 pub use alignment::Alignment;
+pub use attention::Attention;
 pub use chat::{Message, Role};
 pub use decoding::{
     Alternative, DecodeStep, FinishReason, MAX_TOP_LOGPROBS, Origin, SpeculationCounts,
     Speculative, Token,
 };
+pub use linear::{LinearConfig, LinearSpectrogram};
 pub use measurement::{Measurement, Sample, Spread, Work};
 pub use mel::{MelConfig, MelConvention, MelSpectrogram};
-pub use model::{LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState};
+pub use model::{
+    Brought, LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState, SpeechModelInfo,
+};
 pub use phoneme::{Phoneme, PhonemeSequence, Word};
 pub use progress::{Progress, Stage};
 pub use prosody::{Prosody, ProsodyControls};
 pub use sampling::Sampling;
 pub use speech::{SpeechRecord, SpeechTiming, VocoderChoice};
+pub use voice_options::{AttentionWindow, Control, DurationChoice, VoiceOptions, WindowChoice};
 pub use waveform::Waveform;

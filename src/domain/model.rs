@@ -2,16 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Control, MelConfig, MelConvention};
+
 /// What a model does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelKind {
-    /// Phonemes to mel.
+    /// Phonemes to mel, all frames at once.
     #[serde(rename = "fastspeech2")]
     FastSpeech2,
+    /// Phonemes to mel, in a few steps from noise.
+    Matcha,
+    /// Phonemes to mel, frame after frame.
+    Tacotron2,
+    /// Phonemes to mel and linear spectrogram, a few frames a step.
+    Tacotron,
     /// Mel to sound.
     #[serde(rename = "hifigan")]
     HifiGan,
+    /// Mel to sound, sample after sample.
+    #[serde(rename = "wavenet")]
+    WaveNet,
     /// Letters to phonemes, for words outside the dictionary.
     G2p,
     /// A Llama-family language model.
@@ -23,9 +34,53 @@ impl ModelKind {
     pub fn label(self) -> &'static str {
         match self {
             Self::FastSpeech2 => "FastSpeech 2",
+            Self::Matcha => "Matcha-TTS",
+            Self::Tacotron2 => "Tacotron 2",
+            Self::Tacotron => "Tacotron",
             Self::HifiGan => "HiFi-GAN",
+            Self::WaveNet => "WaveNet",
             Self::G2p => "G2P",
             Self::Llama => "Language model",
+        }
+    }
+}
+
+impl ModelKind {
+    /// Its word in `model.toml`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::FastSpeech2 => "fastspeech2",
+            Self::Matcha => "matcha",
+            Self::Tacotron2 => "tacotron2",
+            Self::Tacotron => "tacotron",
+            Self::HifiGan => "hifigan",
+            Self::WaveNet => "wavenet",
+            Self::G2p => "g2p",
+            Self::Llama => "llama",
+        }
+    }
+
+    /// Whether it speaks: phonemes to mel.
+    pub fn is_voice(self) -> bool {
+        matches!(self, Self::FastSpeech2 | Self::Matcha | Self::Tacotron2 | Self::Tacotron)
+    }
+
+    /// Whether it sounds mels.
+    pub fn is_vocoder(self) -> bool {
+        matches!(self, Self::HifiGan | Self::WaveNet)
+    }
+
+    /// What can be set when it speaks; nothing else has an effect.
+    pub fn controls(self) -> &'static [Control] {
+        use Control::{
+            Durations, Energy, GateThreshold, LengthScale, Pace, Pitch, Steps, Temperature, Window,
+        };
+        match self {
+            Self::FastSpeech2 => &[Pace, Pitch, Energy],
+            Self::Matcha => &[Steps, Temperature, LengthScale, Durations],
+            Self::Tacotron2 => &[GateThreshold, Window],
+            Self::Tacotron => &[Window],
+            Self::HifiGan | Self::WaveNet | Self::G2p | Self::Llama => &[],
         }
     }
 }
@@ -78,6 +133,107 @@ pub struct ModelInfo {
     /// What kind of language model it is, where its files were looked into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_model: Option<LanguageModelInfo>,
+    /// What kind of speech model it is, where it was brought by the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech_model: Option<SpeechModelInfo>,
+}
+
+/// What a speech model is, as the names and shapes of its tensors tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpeechModelInfo {
+    /// What it is called for people.
+    pub name: String,
+    /// What it does.
+    pub kind: ModelKind,
+    /// Its architecture, with its variant: `HiFi-GAN V1`.
+    pub architecture: String,
+    /// Weights in all.
+    pub n_parameters: u64,
+    /// What a voice is given, in words; `None` for vocoders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<String>,
+    /// What its mels look like.
+    pub mel: MelConfig,
+}
+
+impl SpeechModelInfo {
+    /// One line of it: `HiFi-GAN V1 vocoder, 13.9 M parameters`.
+    pub fn summary(&self) -> String {
+        let does = if self.kind.is_voice() { "voice" } else { "vocoder" };
+        let millions = self.n_parameters as f64 / 1e6;
+        format!("{} {does}, {millions:.1} M parameters", self.architecture)
+    }
+
+    /// What it reads and makes, and what fits it, by name.
+    pub fn particulars(&self) -> Vec<(&'static str, String)> {
+        let mel = &self.mel;
+        let frames = match mel.convention {
+            MelConvention::HifiGan => "frames between hops (HiFi-GAN)",
+            MelConvention::SpeechBrain => "centred frames (SpeechBrain, NVIDIA)",
+        };
+        let bands = format!(
+            "{} bands from {} to {} Hz every {} of {} samples a second, {frames}",
+            mel.n_mels, mel.f_min, mel.f_max, mel.hop_length, mel.sample_rate
+        );
+        // A shift of half a hop is not heard, so only the bands decide.
+        let is_usual = MelConfig { convention: mel.convention, ..MelConfig::default() } == *mel;
+        let fits = match (self.kind.is_voice(), is_usual) {
+            (true, true) => "HiFi-GAN of the bundled voices or of LJSpeech; Griffin-Lim",
+            (true, false) => "Griffin-Lim; a neural vocoder only if it was trained on these bands",
+            (false, true) => "the bundled voices and published ones of LJSpeech",
+            (false, false) => "only voices with these very bands",
+        };
+        let mut particulars = Vec::new();
+        particulars.extend(self.reads.clone().map(|reads| ("Reads", reads)));
+        particulars.push(("Mel", bands));
+        particulars.push(("Fits", fits.to_owned()));
+        particulars
+    }
+}
+
+/// A model of the user's own, as a look into its files tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Brought {
+    /// One that writes.
+    Language(LanguageModelInfo),
+    /// One that speaks or sounds.
+    Speech(SpeechModelInfo),
+}
+
+impl Brought {
+    /// What it is called for people.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Language(model) => &model.name,
+            Self::Speech(model) => &model.name,
+        }
+    }
+
+    /// One line of it.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Language(model) => model.summary(),
+            Self::Speech(model) => model.summary(),
+        }
+    }
+
+    /// What it is made of, by name.
+    pub fn particulars(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Language(model) => model.particulars(),
+            Self::Speech(model) => model.particulars(),
+        }
+    }
+
+    /// What it cannot do that one might expect of it.
+    pub fn caution(&self) -> Option<&'static str> {
+        match self {
+            Self::Language(model) if !model.has_chat_template => Some(
+                "It brings no chat template, so it cannot chat; an instruct or chat model can.",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// How a model came here, which tells who may take it away.

@@ -4,29 +4,51 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProsodyControls, Waveform};
+use super::{ProsodyControls, VoiceOptions, Waveform};
 
-/// What turns a mel into sound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What turns a mel into sound; in files and commands a word.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum VocoderChoice {
-    /// The voice's neural vocoder.
+    /// The neural vocoder of the bundled voices.
     #[default]
-    #[serde(rename = "hifigan")]
     HifiGan,
     /// Phase reconstruction; no weights, robotic, always available.
-    #[serde(rename = "griffin-lim")]
     GriffinLim,
+    /// A neural vocoder in the library, by its id.
+    Model(String),
 }
 
 impl VocoderChoice {
-    /// Every choice, in the order they are shown.
-    pub const ALL: [Self; 2] = [Self::HifiGan, Self::GriffinLim];
+    /// Choices that need no import, in the order they are shown.
+    pub const ALWAYS: [Self; 2] = [Self::HifiGan, Self::GriffinLim];
 
     /// Its name in the window.
-    pub fn label(self) -> &'static str {
+    pub fn label(&self) -> &str {
         match self {
             Self::HifiGan => "HiFi-GAN",
             Self::GriffinLim => "Griffin-Lim",
+            Self::Model(id) => id,
+        }
+    }
+}
+
+impl From<String> for VocoderChoice {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "hifigan" => Self::HifiGan,
+            "griffin-lim" => Self::GriffinLim,
+            _ => Self::Model(word),
+        }
+    }
+}
+
+impl From<VocoderChoice> for String {
+    fn from(choice: VocoderChoice) -> Self {
+        match choice {
+            VocoderChoice::HifiGan => "hifigan".to_owned(),
+            VocoderChoice::GriffinLim => "griffin-lim".to_owned(),
+            VocoderChoice::Model(id) => id,
         }
     }
 }
@@ -71,10 +93,30 @@ pub struct SpeechRecord {
     pub vocoder_sha256: String,
     /// Pace, pitch and energy.
     pub controls: ProsodyControls,
+    /// What only some voices have.
+    #[serde(default)]
+    pub options: VoiceOptions,
     /// Seed of everything random.
     pub seed: u64,
     /// Version of Formant.
     pub version: String,
     /// What it ran on.
     pub device: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vocoder_is_a_word() {
+        for (word, choice) in [
+            ("hifigan", VocoderChoice::HifiGan),
+            ("griffin-lim", VocoderChoice::GriffinLim),
+            ("my-wavenet", VocoderChoice::Model("my-wavenet".into())),
+        ] {
+            assert_eq!(serde_json::to_value(&choice).unwrap(), word);
+            assert_eq!(serde_json::from_value::<VocoderChoice>(word.into()).unwrap(), choice);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use realfft::num_complex::Complex;
 
 use crate::{
-    domain::{MelConvention, MelSpectrogram},
+    domain::{LinearSpectrogram, MelConvention, MelSpectrogram},
     dsp::{
         mel::MelFilterBank,
         stft::{Spectrum, Stft},
@@ -74,6 +74,34 @@ impl GriffinLim {
         };
         for sample in &mut samples {
             *sample = sample.clamp(-1.0, 1.0);
+        }
+        Ok(samples)
+    }
+
+    /// The sound of a linear spectrogram: `(n_frames − 1) · hop` samples, emphasis taken back.
+    /// `on_round` is asked before each round.
+    ///
+    /// # Errors
+    /// What `on_round` says.
+    pub fn invert_linear<E>(
+        &self,
+        linear: &LinearSpectrogram,
+        on_round: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Vec<f32>, E> {
+        let config = &linear.config;
+        let stft = Stft::new(config.n_fft, config.hop_length, config.win_length);
+        let magnitudes: Vec<f32> =
+            linear.frames.iter().map(|ln| (ln * config.power).exp()).collect();
+        let mut samples = self.invert_checked(&magnitudes, &stft, on_round)?;
+        let mut before = 0.0;
+        for sample in &mut samples {
+            before = *sample + config.preemphasis * before;
+            *sample = before;
+        }
+        // A power changes how loud speech is; where it would be clipped it is made softer.
+        let peak = samples.iter().fold(1.0_f32, |peak, sample| peak.max(sample.abs()));
+        for sample in &mut samples {
+            *sample /= peak;
         }
         Ok(samples)
     }
@@ -150,7 +178,10 @@ fn magnitudes(mel: &MelSpectrogram) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::MelConfig, dsp::mel_spectrogram};
+    use crate::{
+        domain::{LinearConfig, MelConfig},
+        dsp::mel_spectrogram,
+    };
 
     fn vowel(n: usize) -> Vec<f32> {
         let partial = |at: usize, k: usize| {
@@ -182,6 +213,40 @@ mod tests {
     fn the_sound_has_the_mel_it_was_made_from() {
         check(MelConvention::HifiGan, 8192);
         check(MelConvention::SpeechBrain, 8192);
+    }
+
+    #[test]
+    fn the_sound_has_the_linear_spectrogram_it_was_made_from() {
+        // Emphasis, as before training.
+        let sound = vowel(8192);
+        let before = std::iter::once(0.0).chain(sound.iter().copied());
+        let emphasized: Vec<f32> =
+            sound.iter().zip(before).map(|(sample, before)| sample - 0.97 * before).collect();
+        let config = LinearConfig {
+            sample_rate: 22_050,
+            n_fft: 1024,
+            hop_length: 256,
+            win_length: 1024,
+            preemphasis: 0.97,
+            power: 1.0,
+        };
+        let stft = Stft::new(1024, 256, 1024);
+        let frames: Vec<f32> =
+            stft.centred(&emphasized).bins.iter().map(|bin| bin.norm().max(1e-5).ln()).collect();
+        let linear = LinearSpectrogram { frames, config };
+        let method = GriffinLim { n_iterations: 30, momentum: 0.99, phase: Phase::Zero };
+        let again = method.invert_linear(&linear, &mut || Ok::<_, ()>(())).unwrap();
+        assert_eq!(again.len(), 8192);
+        let mel = |samples: &[f32]| mel_spectrogram(samples, &MelConfig::default()).frames;
+        let (again, expected) = (mel(&again), mel(&sound));
+        let middle = 10 * 80..20 * 80;
+        let difference: f32 = again[middle.clone()]
+            .iter()
+            .zip(&expected[middle])
+            .map(|(a, b)| (a - b).abs())
+            .sum::<f32>()
+            / 800.0;
+        assert!(difference < 0.5, "the mel of the sound is {difference} away");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod pitch_path;
 mod stft;
 
 pub use griffin_lim::{GriffinLim, Phase};
-pub use mel::{MelFilterBank, mel_energy, mel_spectrogram};
+pub use mel::{FLOOR, MelFilterBank, mel_energy, mel_spectrogram};
 pub use picture::{ColorMap, Picture, mel_picture};
 pub use pitch::pitch_track;
 pub use realfft::num_complex::Complex;

@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::{job::Cancelled, nn::WeightsError};
+use crate::{
+    domain::ModelKind,
+    job::Cancelled,
+    nn::WeightsError,
+    tts::recognize::{Complaint, listed},
+};
 
 /// Why speech could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,18 @@ pub enum Error {
         /// What is accepted.
         limit: usize,
     },
+    /// A voice that has only one way to durations.
+    #[error("the voice has nothing to draw durations with; take the predicted ones")]
+    NoDrawnDurations,
+    /// A decoder that goes on and on.
+    #[error(
+        "the voice found no end of the sentence within {n_frames} frames; \
+        take another seed, a lower gate threshold or a window, or a shorter sentence"
+    )]
+    NoEnd {
+        /// Frames that it made.
+        n_frames: usize,
+    },
     /// A vocoder that cannot read the voice's mel.
     #[error(
         "the vocoder expects a mel with {expected}, the voice makes {found}; \
@@ -65,6 +82,44 @@ pub enum Error {
     Description {
         /// What is wrong with it.
         why: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of weights that no architecture has.
+    #[error(
+        "the file holds {n} tensors of no architecture that Formant speaks (among them {}); known \
+         are FastSpeech 2, Matcha-TTS, Tacotron 2, Tacotron, HiFi-GAN and WaveNet by their published \
+         names: {}", examples.join(", "), path.display()
+    )]
+    Unrecognized {
+        /// How many tensors it has.
+        n: usize,
+        /// Some of their names.
+        examples: Vec<String>,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of weights that are not all that its architecture has.
+    #[error(
+        "the file is of {}, but {} tensors do not fit: {}: {}",
+        kind.label(), complaints.len(), listed(complaints), path.display()
+    )]
+    Unfit {
+        /// What it is.
+        kind: ModelKind,
+        /// What does not fit.
+        complaints: Vec<Complaint>,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A voice whose symbols nobody knows.
+    #[error(
+        "the voice has {n} symbols, and no published table has so many; write a model.toml that \
+         lists them: {}", path.display()
+    )]
+    UnknownSymbols {
+        /// How many.
+        n: usize,
         /// The file.
         path: PathBuf,
     },
@@ -85,6 +140,8 @@ impl Error {
                 | Self::UnknownSymbol { .. }
                 | Self::ProsodyLength { .. }
                 | Self::ControlRange { .. }
+                | Self::NoEnd { .. }
+                | Self::NoDrawnDurations
                 | Self::MelMismatch { .. }
         )
     }

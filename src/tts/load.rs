@@ -1,34 +1,38 @@
 //! Models from their folders: `model.toml` says what the weights beside it are.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 use crate::{
-    domain::{MelConfig, MelConvention, ModelKind},
+    domain::{LinearConfig, MelConvention, ModelKind},
     nn::{Padding, Weights},
     tts::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel,
             fastspeech2::{FastSpeech2, FastSpeech2Config, Heads, Statistics},
+            matcha::{self, Matcha, MatchaConfig, Rounding},
+            tacotron::{Levels, Tacotron, TacotronConfig},
+            tacotron2::{Tacotron2, Tacotron2Config},
         },
-        vocoder::{GeneratorConfig, HifiGan, Vocoder},
+        description::{Description, window},
+        vocoder::{GeneratorConfig, HifiGan, Vocoder, WaveNet, WaveNetConfig},
     },
 };
 
-/// The description's name in each folder.
-const DESCRIPTION: &str = "model.toml";
-
-/// An acoustic model from its folder.
+/// An acoustic model of any kind from its folder.
 ///
 /// # Errors
 /// If the description or the weights cannot be read or do not fit each other.
 pub fn load_acoustic(folder: &Path) -> Result<Box<dyn AcousticModel>, Error> {
-    Ok(Box::new(load_fastspeech2(folder)?))
+    let description = Description::read(folder)?;
+    Ok(match description.kind {
+        ModelKind::Matcha => Box::new(load_matcha(&description)?),
+        ModelKind::Tacotron2 => Box::new(load_tacotron2(&description)?),
+        ModelKind::Tacotron => Box::new(load_tacotron(&description)?),
+        _ => Box::new(load_fastspeech2(folder)?),
+    })
 }
 
 /// A FastSpeech 2 voice from its folder.
@@ -36,14 +40,10 @@ pub fn load_acoustic(folder: &Path) -> Result<Box<dyn AcousticModel>, Error> {
 /// # Errors
 /// If the description or the weights cannot be read or do not fit each other.
 pub fn load_fastspeech2(folder: &Path) -> Result<FastSpeech2, Error> {
-    let description: Description<FastSpeech2Table> = describe(folder, ModelKind::FastSpeech2)?;
-    let table = description.table;
-    for (name, std) in [("pitch_std_hz", table.pitch_std_hz), ("energy_std", table.energy_std)] {
-        if !(std.is_finite() && std > 0.0) {
-            let why = format!("{name} is {std}; it must be above zero");
-            return Err(Error::Description { why, path: folder.join(DESCRIPTION) });
-        }
-    }
+    let description = Description::read(folder)?.expect(ModelKind::FastSpeech2)?;
+    let table: FastSpeech2Table = description.table("fastspeech2")?;
+    description.check_deviation("pitch_std_hz", table.pitch_std_hz)?;
+    description.check_deviation("energy_std", table.energy_std)?;
     let config = FastSpeech2Config {
         heads: Heads {
             encoder: table.n_heads,
@@ -57,12 +57,101 @@ pub fn load_fastspeech2(folder: &Path) -> Result<FastSpeech2, Error> {
     FastSpeech2::new(&Weights::read(&description.weights)?, config)
 }
 
-/// A neural vocoder from its folder.
+fn load_matcha(description: &Description) -> Result<Matcha, Error> {
+    let table: MatchaTable = description.table("matcha")?;
+    if let Some(std) = table.mel_std {
+        description.check_deviation("mel_std", std)?;
+    }
+    let config = MatchaConfig {
+        heads: matcha::Heads { encoder: table.n_heads, decoder: table.n_decoder_heads },
+        symbols: SymbolTable::new(table.symbols),
+        mel: description.mel.clone(),
+        blanks: table.add_blank,
+        rounding: match table.duration_rounding {
+            RoundingName::Ceil => Rounding::Ceil,
+            RoundingName::Nearest => Rounding::Nearest,
+        },
+        noise_scale_w: table.noise_scale_w,
+        mel_statistics: table.mel_mean.zip(table.mel_std).map(Into::into),
+    };
+    let voice = Matcha::new(&Weights::read(&description.weights)?, config)?;
+    match table.stochastic_durations {
+        None => Ok(voice),
+        Some(file) => voice.with_drawn_durations(&Weights::read(&description.folder().join(file))?),
+    }
+}
+
+fn load_tacotron2(description: &Description) -> Result<Tacotron2, Error> {
+    let table: Tacotron2Table = description.table("tacotron2")?;
+    description.check_deviation("mel_std", table.mel_std)?;
+    let config = Tacotron2Config {
+        symbols: SymbolTable::new(table.symbols),
+        mel: description.mel.clone(),
+        mel_statistics: [table.mel_mean, table.mel_std],
+        dropout: table.dropout,
+        window: window(table.window_back, table.window_ahead),
+        max_decoder_steps: table.max_decoder_steps,
+    };
+    Tacotron2::new(&Weights::read(&description.weights)?, config)
+}
+
+fn load_tacotron(description: &Description) -> Result<Tacotron, Error> {
+    let table: TacotronTable = description.table("tacotron")?;
+    if !(table.min_level_db < 0.0 && table.ref_level_db.is_finite()) {
+        let why = format!("min_level_db is {}; it must be below zero", table.min_level_db);
+        return Err(description.wrong(why));
+    }
+    let mel = description.mel.clone();
+    let config = TacotronConfig {
+        symbols: SymbolTable::new(table.symbols),
+        levels: Levels::decibels(table.ref_level_db, table.min_level_db),
+        linear: LinearConfig {
+            sample_rate: mel.sample_rate,
+            n_fft: table.linear.n_fft.unwrap_or(mel.n_fft),
+            hop_length: table.linear.hop_length.unwrap_or(mel.hop_length),
+            win_length: table
+                .linear
+                .win_length
+                .unwrap_or(table.linear.n_fft.unwrap_or(mel.win_length)),
+            preemphasis: table.linear.preemphasis,
+            power: table.linear.power,
+        },
+        mel,
+        dropout: table.dropout,
+        stop_below: table.stop_below,
+        window: window(table.window_back, table.window_ahead),
+        max_decoder_steps: table.max_decoder_steps,
+    };
+    let linear = &config.linear;
+    if linear.hop_length == 0 || linear.n_fft == 0 || linear.win_length > linear.n_fft {
+        let why = "the lengths under [tacotron.linear] do not fit each other";
+        return Err(description.wrong(why.to_owned()));
+    }
+    Tacotron::new(&Weights::read(&description.weights)?, config)
+}
+
+/// A neural vocoder of any kind from its folder.
 ///
 /// # Errors
 /// If the description or the weights cannot be read or do not fit each other.
 pub fn load_vocoder(folder: &Path) -> Result<Box<dyn Vocoder>, Error> {
-    Ok(Box::new(load_hifigan(folder)?))
+    let description = Description::read(folder)?;
+    if description.kind != ModelKind::WaveNet {
+        return Ok(Box::new(load_hifigan(folder)?));
+    }
+    let table: WaveNetTable = description.table("wavenet")?;
+    description.check_deviation("gain", table.gain)?;
+    for &std in table.mel_std.iter().flatten() {
+        description.check_deviation("mel_std", std)?;
+    }
+    let config = WaveNetConfig {
+        n_stacks: table.n_stacks,
+        mel_mean: table.mel_mean,
+        mel_std: table.mel_std,
+        preemphasis: table.preemphasis,
+        gain: table.gain,
+    };
+    Ok(Box::new(WaveNet::new(&Weights::read(&description.weights)?, &config, description.mel)?))
 }
 
 /// A HiFi-GAN vocoder from its folder.
@@ -70,24 +159,18 @@ pub fn load_vocoder(folder: &Path) -> Result<Box<dyn Vocoder>, Error> {
 /// # Errors
 /// If the description or the weights cannot be read or do not fit each other.
 pub fn load_hifigan(folder: &Path) -> Result<HifiGan, Error> {
-    let description: Description<HifiGanTable> = describe(folder, ModelKind::HifiGan)?;
+    let description = Description::read(folder)?.expect(ModelKind::HifiGan)?;
+    let table: HifiGanTable = description.table("hifigan")?;
     let padding = match description.mel.convention {
         MelConvention::HifiGan => Padding::Zero,
         MelConvention::SpeechBrain => Padding::Reflect,
     };
     let config = GeneratorConfig {
-        upsample_rates: description.table.upsample_rates,
-        resblock_dilations: description.table.resblock_dilation_sizes,
+        upsample_rates: table.upsample_rates,
+        resblock_dilations: table.resblock_dilation_sizes,
         padding,
     };
     HifiGan::new(&Weights::read(&description.weights)?, &config, description.mel)
-}
-
-/// What a folder holds: its own table, its mel and where its weights are.
-struct Description<T> {
-    table: T,
-    mel: MelConfig,
-    weights: PathBuf,
 }
 
 /// The `[fastspeech2]` table.
@@ -103,6 +186,91 @@ struct FastSpeech2Table {
     energy_std: f32,
 }
 
+/// The `[matcha]` table.
+#[derive(Deserialize)]
+struct MatchaTable {
+    symbols: Vec<String>,
+    #[serde(default = "two")]
+    n_heads: usize,
+    #[serde(default = "two")]
+    n_decoder_heads: usize,
+    #[serde(default)]
+    add_blank: bool,
+    #[serde(default)]
+    duration_rounding: RoundingName,
+    /// A file beside the weights, if durations can be drawn, too.
+    stochastic_durations: Option<String>,
+    /// As published with VITS.
+    #[serde(default = "noise_scale_w")]
+    noise_scale_w: f32,
+    /// Only where the weights do not hold them.
+    mel_mean: Option<f32>,
+    mel_std: Option<f32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoundingName {
+    #[default]
+    Ceil,
+    Nearest,
+}
+
+/// The `[tacotron2]` table.
+#[derive(Deserialize)]
+struct Tacotron2Table {
+    symbols: Vec<String>,
+    #[serde(default)]
+    mel_mean: f32,
+    #[serde(default = "one")]
+    mel_std: f32,
+    #[serde(default = "yes")]
+    dropout: bool,
+    window_back: Option<u32>,
+    window_ahead: Option<u32>,
+    #[serde(default = "max_decoder_steps")]
+    max_decoder_steps: usize,
+}
+
+/// The `[tacotron]` table.
+#[derive(Deserialize)]
+struct TacotronTable {
+    symbols: Vec<String>,
+    /// What 0 dB is called.
+    #[serde(default = "ref_level_db")]
+    ref_level_db: f32,
+    /// The level that is written as zero, below the reference; that is written as one.
+    #[serde(default = "min_level_db")]
+    min_level_db: f32,
+    #[serde(default = "yes")]
+    dropout: bool,
+    #[serde(default = "stop_below")]
+    stop_below: f32,
+    window_back: Option<u32>,
+    window_ahead: Option<u32>,
+    #[serde(default = "max_decoder_steps")]
+    max_decoder_steps: usize,
+    #[serde(default)]
+    linear: LinearTable,
+}
+
+/// The `[tacotron.linear]` table; lengths are those of the mel unless said.
+#[derive(Deserialize)]
+#[serde(default)]
+struct LinearTable {
+    n_fft: Option<usize>,
+    hop_length: Option<usize>,
+    win_length: Option<usize>,
+    preemphasis: f32,
+    power: f32,
+}
+
+impl Default for LinearTable {
+    fn default() -> Self {
+        Self { n_fft: None, hop_length: None, win_length: None, preemphasis: 0.0, power: 1.5 }
+    }
+}
+
 /// The `[hifigan]` table; a published variant needs none.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -111,96 +279,89 @@ struct HifiGanTable {
     resblock_dilation_sizes: Option<Vec<Vec<usize>>>,
 }
 
-/// The keys that both kinds share.
+/// The `[wavenet]` table.
 #[derive(Deserialize)]
-struct Common {
-    kind: ModelKind,
-    #[serde(default = "default_file")]
-    file: String,
+struct WaveNetTable {
+    /// As published.
+    #[serde(default = "four")]
+    n_stacks: usize,
+    mel_mean: Option<Vec<f32>>,
+    mel_std: Option<Vec<f32>>,
     #[serde(default)]
-    sample_rate: Option<u32>,
-    #[serde(default)]
-    mel: MelTable,
+    preemphasis: f32,
+    #[serde(default = "one")]
+    gain: f32,
 }
 
-/// The `[mel]` table; what is not said is as in models of `LJSpeech`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct MelTable {
-    sample_rate: Option<u32>,
-    n_fft: Option<usize>,
-    hop_length: Option<usize>,
-    win_length: Option<usize>,
-    n_mels: Option<usize>,
-    f_min: Option<f64>,
-    f_max: Option<f64>,
-    convention: MelConvention,
+fn one() -> f32 {
+    1.0
 }
 
-fn default_file() -> String {
-    "model.safetensors".into()
+fn two() -> usize {
+    2
 }
 
-fn describe<T: DeserializeOwned>(folder: &Path, kind: ModelKind) -> Result<Description<T>, Error> {
-    let path = folder.join(DESCRIPTION);
-    let wrong = |why: String| Error::Description { why, path: path.clone() };
-    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    let document: toml::Table =
-        text.parse().map_err(|error: toml::de::Error| wrong(said(&error)))?;
-    let common: Common = document.clone().try_into().map_err(|error| wrong(said(&error)))?;
-    if common.kind != kind {
-        let why = format!("it is a {} model, not {}", common.kind.label(), kind.label());
-        return Err(wrong(why));
-    }
-    let name = if kind == ModelKind::FastSpeech2 { "fastspeech2" } else { "hifigan" };
-    let table = document.get(name).cloned().unwrap_or_else(|| toml::Table::new().into());
-    let table = table.try_into().map_err(|error| wrong(format!("[{name}]: {}", said(&error))))?;
-    let mel = common.mel.complete(common.sample_rate);
-    if mel.n_fft == 0 || mel.hop_length == 0 || mel.n_mels == 0 || mel.win_length > mel.n_fft {
-        return Err(wrong("the lengths under [mel] do not fit each other".into()));
-    }
-    Ok(Description { table, mel, weights: folder.join(common.file) })
+fn four() -> usize {
+    4
 }
 
-impl MelTable {
-    fn complete(self, sample_rate: Option<u32>) -> MelConfig {
-        let default = MelConfig::default();
-        let n_fft = self.n_fft.unwrap_or(default.n_fft);
-        MelConfig {
-            sample_rate: sample_rate.or(self.sample_rate).unwrap_or(default.sample_rate),
-            n_fft,
-            hop_length: self.hop_length.unwrap_or(default.hop_length),
-            win_length: self.win_length.unwrap_or(n_fft),
-            n_mels: self.n_mels.unwrap_or(default.n_mels),
-            f_min: self.f_min.unwrap_or(default.f_min),
-            f_max: self.f_max.unwrap_or(default.f_max),
-            convention: self.convention,
-        }
-    }
+fn yes() -> bool {
+    true
 }
 
-/// A parser's message on one line.
-fn said(error: &toml::de::Error) -> String {
-    error.message().replace('\n', "; ")
+fn noise_scale_w() -> f32 {
+    0.8
+}
+
+/// As in `r9y9/tacotron_pytorch`.
+fn stop_below() -> f32 {
+    0.2
+}
+
+/// As in NVIDIA's and SpeechBrain's: eleven seconds at 86 steps a second.
+fn max_decoder_steps() -> usize {
+    1000
+}
+
+/// As in keithito's and r9y9's.
+fn ref_level_db() -> f32 {
+    20.0
+}
+
+fn min_level_db() -> f32 {
+    -100.0
 }
 
 #[cfg(test)]
 pub mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{
-        domain::{MelSpectrogram, Phoneme, PhonemeSequence, ProsodyControls},
+        domain::{
+            MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, ProsodyControls, VoiceOptions,
+        },
         nn::WeightsError,
+        tts::{
+            acoustic::{Acoustics, Manner},
+            description::DESCRIPTION,
+        },
     };
 
     /// A folder with the tiny weights of a golden fixture and a description beside them.
     pub fn folder(kind: &str, convention: &str, table: &str) -> tempfile::TempDir {
+        described(kind, kind, &format!("convention = \"{convention}\""), table)
+    }
+
+    /// The same where the fixture is called otherwise than the kind.
+    fn described(fixture: &str, kind: &str, mel: &str, table: &str) -> tempfile::TempDir {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tts");
         let folder = tempfile::tempdir().unwrap();
-        let weights = fixtures.join(kind).join("model.safetensors");
+        let weights = fixtures.join(fixture).join("model.safetensors");
         fs::copy(weights, folder.path().join("model.safetensors")).unwrap();
         let text = format!(
             "id = \"tiny\"\nkind = \"{kind}\"\nsample_rate = 22050\n\
-             [mel]\nconvention = \"{convention}\"\n[{kind}]\n{table}"
+             [mel]\n{mel}\n[{kind}]\n{table}"
         );
         fs::write(folder.path().join(DESCRIPTION), text).unwrap();
         folder
@@ -214,6 +375,58 @@ pub mod tests {
              energy_mean = 0.5\nenergy_std = 0.25\n",
             symbols.symbols()
         )
+    }
+
+    /// A tiny voice of another kind, with random weights and symbols called by their numbers.
+    pub fn other_voice(kind: ModelKind, n_symbols: usize, rest: &str) -> Box<dyn AcousticModel> {
+        let symbols: Vec<String> = (0..n_symbols).map(|id| format!("symbol {id}")).collect();
+        let table = format!("symbols = {symbols:?}\n{rest}");
+        let (fixture, mel) = match kind {
+            ModelKind::Tacotron => ("tacotron1", "n_mels = 20"),
+            _ => (kind.key(), ""),
+        };
+        load_acoustic(described(fixture, kind.key(), mel, &table).path()).unwrap()
+    }
+
+    /// Symbols of such a voice.
+    pub fn symbols(ids: impl IntoIterator<Item = u32>) -> PhonemeSequence {
+        let phonemes = ids.into_iter().map(|id| {
+            let symbol = format!("symbol {id}");
+            Phoneme { symbol, id, word_idx: None }
+        });
+        PhonemeSequence { phonemes: phonemes.collect(), ..PhonemeSequence::default() }
+    }
+
+    /// Has a voice speak, and hears how the sentence grows.
+    pub fn speak(
+        voice: &mut dyn AcousticModel,
+        phonemes: &PhonemeSequence,
+        options: &VoiceOptions,
+        seed: u64,
+        on_growth: &mut dyn FnMut(&Acoustics),
+    ) -> Result<Acoustics, Error> {
+        let controls = &ProsodyControls::default();
+        let manner = Manner { prosody: None, controls, options, seed };
+        voice.synthesize(phonemes, &manner, &mut |growing| {
+            growing.into_iter().for_each(&mut *on_growth);
+            Ok(())
+        })
+    }
+
+    /// A sentence of so many phonemes whose parts are of one length and hold numbers.
+    #[track_caller]
+    pub fn check_whole(acoustics: &Acoustics, n_phonemes: usize) {
+        assert_eq!(acoustics.alignment.durations.len(), n_phonemes);
+        assert_eq!(acoustics.mel.n_frames(), acoustics.alignment.n_frames());
+        assert!(acoustics.mel.n_frames() > 0);
+        assert!(acoustics.mel.frames.iter().all(|value| value.is_finite()));
+        if let Some(attention) = &acoustics.attention {
+            assert_eq!(attention.n_phonemes, n_phonemes);
+            for step_idx in 0..attention.n_steps() {
+                let sum: f32 = attention.step(step_idx).iter().sum();
+                assert!((sum - 1.0).abs() < 1e-4, "step {step_idx} sums to {sum}");
+            }
+        }
     }
 
     /// A tiny voice with random weights.
@@ -240,8 +453,13 @@ pub mod tests {
     fn a_voice_and_its_vocoder_speak() {
         let folder = folder("fastspeech2", "speechbrain", &voice_table());
         let mut voice = load_acoustic(folder.path()).unwrap();
-        let controls = ProsodyControls::default();
-        let acoustics = voice.synthesize(&phonemes(1..30), None, &controls).unwrap();
+        let manner = Manner {
+            prosody: None,
+            controls: &ProsodyControls::default(),
+            options: &VoiceOptions::default(),
+            seed: 0,
+        };
+        let acoustics = voice.synthesize(&phonemes(1..30), &manner, &mut |_| Ok(())).unwrap();
         let sound = vocoder("speechbrain").vocode(&acoustics.mel, &mut |_| Ok(())).unwrap();
         assert_eq!(sound.samples.len(), acoustics.alignment.n_frames() * 256);
     }
@@ -303,7 +521,7 @@ pub mod tests {
 
     #[test]
     fn a_vocoder_refuses_the_mel_of_another_kind() {
-        let mel = MelSpectrogram::empty(MelConfig::default());
+        let mel = MelSpectrogram::empty(MelConfig { f_max: 7600.0, ..MelConfig::default() });
         let error = vocoder("speechbrain").vocode(&mel, &mut |_| Ok(())).unwrap_err();
         assert!(error.to_string().contains("Griffin-Lim"), "{error}");
     }

@@ -36,6 +36,56 @@ impl SymbolTable {
         Self::new(first.chain(phonemes).chain(["spn", "<unk>"]))
     }
 
+    /// The 148 symbols of NVIDIA's and SpeechBrain's published Tacotron 2: letters, which it was
+    /// trained on, and ARPAbet after `@`, which it was not.
+    pub fn nvidia() -> Self {
+        let marks = "_-!'(),.:;? ".chars().map(String::from);
+        let letters = ('A'..='Z').chain('a'..='z').map(String::from);
+        Self::new(marks.chain(letters).chain(arpabet_after_at()))
+    }
+
+    /// The 149 symbols of keithito's and r9y9's Tacotron: letters, `~` for the end.
+    pub fn keithito() -> Self {
+        let letters = ('A'..='Z').chain('a'..='z').map(String::from);
+        let marks = "!'(),-.:;? ".chars().map(String::from);
+        let edges = ["_", "~"].map(str::to_owned);
+        Self::new(edges.into_iter().chain(letters).chain(marks).chain(arpabet_after_at()))
+    }
+
+    /// The 178 symbols of the published Matcha-TTS voices, the IPA among them.
+    pub fn matcha() -> Self {
+        let marks = "_;:,.!?¡¿—…\"«»“” ".chars();
+        let letters = ('A'..='Z').chain('a'..='z');
+        let ipa = "ɑɐɒæɓʙβɔɕçɗɖðʤəɘɚɛɜɝɞɟʄɡɠɢʛɦɧħɥʜɨɪʝɭɬɫɮʟɱɯɰŋɳɲɴøɵɸθœɶʘɹɺɾɻʀʁɽʂʃʈʧʉʊʋⱱʌɣɤʍχʎʏʑʐʒʔʡʕʢǀǁǂǃˈˌːˑʼʴʰʱʲʷˠˤ˞↓↑→↗↘"
+            .chars();
+        // The apostrophe stands here twice; the network knows the second.
+        let last = ["\u{2019}'", "\u{329}", "'", "ᵻ"].map(str::to_owned);
+        Self::new(marks.chain(letters).chain(ipa).map(String::from).chain(last))
+    }
+
+    /// The table of the published voices, or of Formant's own, that has so many symbols.
+    pub fn published(n_symbols: usize) -> Option<Self> {
+        let tables = [
+            Self::formant(),
+            Self::speechbrain(),
+            Self::nvidia(),
+            Self::keithito(),
+            Self::matcha(),
+        ];
+        tables.into_iter().find(|table| table.len() == n_symbols)
+    }
+
+    /// How words are written in these symbols.
+    pub fn writing(&self) -> Writing {
+        if self.ids.contains_key("ɹ") {
+            Writing::Ipa
+        } else if self.ids.contains_key("q") {
+            Writing::Letters
+        } else {
+            Writing::Arpabet
+        }
+    }
+
     /// How many symbols there are.
     pub fn len(&self) -> usize {
         self.symbols.len()
@@ -60,6 +110,27 @@ impl SymbolTable {
     pub fn has_stress(&self) -> bool {
         self.ids.contains_key("AH0")
     }
+}
+
+/// What stands for a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// Its phonemes in ARPAbet.
+    Arpabet,
+    /// Its phonemes in the IPA.
+    Ipa,
+    /// Its letters: the voice has learned to pronounce them.
+    Letters,
+}
+
+/// Vowels plain and with each stress, and consonants, in alphabetical order.
+fn arpabet_after_at() -> impl Iterator<Item = String> {
+    let vowels = VOWELS
+        .iter()
+        .flat_map(|vowel| ["", "0", "1", "2"].map(|stress| format!("{vowel}{stress}")));
+    let mut all: Vec<String> = vowels.chain(CONSONANTS.map(str::to_owned)).collect();
+    all.sort_unstable();
+    all.into_iter().map(|symbol| format!("@{symbol}"))
 }
 
 /// ARPAbet's vowels, without stress.
@@ -106,6 +177,21 @@ mod tests {
             [Some(1), Some(39), Some(40)]
         );
         assert!(!table.has_stress());
+        let table = SymbolTable::nvidia();
+        assert_eq!(table.len(), 148);
+        assert_eq!([table.id(" "), table.id("z"), table.id("@AA")], [Some(11), Some(63), Some(64)]);
+        assert_eq!(table.id("@ZH"), Some(147));
+        let table = SymbolTable::keithito();
+        assert_eq!(table.len(), 149);
+        assert_eq!([table.id("~"), table.id("A"), table.id(" ")], [Some(1), Some(2), Some(64)]);
+        let table = SymbolTable::matcha();
+        assert_eq!(table.len(), 178);
+        assert_eq!(
+            [table.id("ɹ"), table.id("ˈ"), table.id("'")],
+            [Some(123), Some(156), Some(176)]
+        );
+        assert_eq!(SymbolTable::published(178), Some(table));
+        assert_eq!(SymbolTable::published(80), None);
     }
 
     #[test]

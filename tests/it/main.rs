@@ -6,8 +6,10 @@ mod architecture;
 mod bench;
 mod cli;
 mod engine;
+mod fixture;
 mod full_disk;
 mod golden;
+mod golden_speech;
 mod lm;
 #[cfg(feature = "audio")]
 mod sound;

@@ -1,6 +1,13 @@
 //! Phonemes to mel.
 
 pub mod fastspeech2;
-mod model;
+pub mod matcha;
+pub mod tacotron;
+pub mod tacotron2;
 
-pub use model::{AcousticModel, Acoustics};
+mod model;
+mod prenet;
+mod window;
+
+pub use model::{AcousticModel, Acoustics, Manner, OnFrames};
+pub use prenet::{Dropout, no_dropout, seeded_dropout};

@@ -1,7 +1,12 @@
 //! What every acoustic model can do.
 
+use std::ops::RangeInclusive;
+
 use crate::{
-    domain::{Alignment, MelConfig, MelSpectrogram, PhonemeSequence, Prosody, ProsodyControls},
+    domain::{
+        Alignment, Attention, LinearSpectrogram, MelConfig, MelSpectrogram, PhonemeSequence,
+        Prosody, ProsodyControls, VoiceOptions,
+    },
     tts::{Error, SymbolTable},
 };
 
@@ -16,7 +21,58 @@ pub struct Acoustics {
     /// edited and handed back with the same controls; `None` where the model has no such thing.
     /// Pitch is 0 where the phoneme is voiceless or a pause.
     pub prosody: Option<Prosody>,
+    /// Where the model looked, if it looks.
+    pub attention: Option<Attention>,
+    /// A linear spectrogram of the same frames, from models that make one.
+    pub linear: Option<LinearSpectrogram>,
 }
+
+impl Acoustics {
+    /// Before the first frame.
+    pub(super) fn empty(mel: MelConfig) -> Self {
+        Self {
+            mel: MelSpectrogram::empty(mel),
+            alignment: Alignment::default(),
+            prosody: None,
+            attention: None,
+            linear: None,
+        }
+    }
+
+    /// Takes over the attention of the first `n_frames`, and the alignment that follows from it.
+    pub(super) fn attend(&mut self, attention: &Attention, n_frames: usize) {
+        let n_steps = n_frames.div_ceil(attention.frames_per_step.max(1));
+        let weights = attention.weights[..n_steps * attention.n_phonemes].to_vec();
+        let attention = Attention { weights, ..*attention };
+        self.alignment = attention.alignment();
+        // The last step may make more frames than stand.
+        let mut surplus = self.alignment.n_frames().saturating_sub(n_frames) as u32;
+        for duration in self.alignment.durations.iter_mut().rev() {
+            let cut = surplus.min(*duration);
+            *duration -= cut;
+            surplus -= cut;
+        }
+        self.attention = Some(attention);
+    }
+}
+
+/// How a sentence is to be spoken; each model heeds what it can.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'a> {
+    /// Replaces the predicted pitch and energy, phoneme by phoneme; a pitch of 0 leaves what was
+    /// predicted.
+    pub prosody: Option<&'a Prosody>,
+    /// Factors on pace, pitch and energy.
+    pub controls: &'a ProsodyControls,
+    /// What only some kinds of model have.
+    pub options: &'a VoiceOptions,
+    /// Seed of everything random: same seed, same mel.
+    pub seed: u64,
+}
+
+/// Hears of a sentence while it is made: all of it that stands, or nothing, only to be asked whether
+/// it is still wanted. What stood once stays as it is. The end is not told: it is the result.
+pub type OnFrames<'a> = &'a mut dyn FnMut(Option<&Acoustics>) -> Result<(), Error>;
 
 /// Phonemes to mel.
 pub trait AcousticModel: Send {
@@ -31,15 +87,34 @@ pub trait AcousticModel: Send {
 
     /// The mel of one sentence.
     ///
-    /// `prosody` replaces the predicted pitch and energy, phoneme by phoneme; a pitch of 0 leaves
-    /// what was predicted.
-    ///
     /// # Errors
-    /// If a symbol, the prosody or a control does not fit the voice.
+    /// If a symbol, the prosody, a control or an option does not fit the voice, it finds no end, or
+    /// `on_frames` no longer wants any.
     fn synthesize(
         &mut self,
         phonemes: &PhonemeSequence,
-        prosody: Option<&Prosody>,
-        controls: &ProsodyControls,
+        manner: &Manner<'_>,
+        on_frames: OnFrames<'_>,
     ) -> Result<Acoustics, Error>;
+}
+
+/// The rows of the phonemes in an embedding of `n_symbols`.
+pub(super) fn checked_ids(phonemes: &PhonemeSequence, n_symbols: usize) -> Result<Vec<u32>, Error> {
+    let ids = phonemes.ids();
+    if ids.is_empty() {
+        return Err(Error::EmptyText);
+    }
+    match ids.iter().find(|&&id| id as usize >= n_symbols) {
+        Some(&id) => Err(Error::UnknownSymbol { id, n_symbols }),
+        None => Ok(ids),
+    }
+}
+
+/// Refuses an option outside its range.
+pub(super) fn checked_range(
+    name: &'static str,
+    value: f32,
+    range: RangeInclusive<f32>,
+) -> Result<(), Error> {
+    if range.contains(&value) { Ok(()) } else { Err(Error::ControlRange { name, value, range }) }
 }

@@ -3,14 +3,16 @@
 //! The sequence is that of `models/recipes/lib/frontend.py`, which the bundled voice was trained
 //! with: `^`, words with a space between, marks right after words, `$`; a sentence without a last
 //! mark gets a full stop. A voice that has other symbols gets what it has of these: vowels without
-//! stress, `spn` for a mark, nothing for a space or an edge.
+//! stress, `spn` for a mark, `~` for the last edge, nothing for a space or an edge. A voice that
+//! has learned letters gets letters, and one that has learned the IPA gets that.
 
 use crate::{
     domain::{Phoneme, PhonemeSequence, Word},
     tts::{
         Error, G2p, SymbolTable,
-        symbols::without_stress,
+        symbols::{Writing, without_stress},
         text::{
+            ipa::ipa,
             normalize::normalize,
             pronunciation::{Next, Pronouncer},
             sentences::split,
@@ -85,7 +87,7 @@ impl FrontEnd {
             }
         }
         writer.mark('.');
-        writer.edge("$");
+        writer.edge(if symbols.id("$").is_some() { "$" } else { "~" });
         if writer.sequence.words.iter().all(|word| word.phonemes.is_empty()) {
             return Err(Error::EmptyText);
         }
@@ -130,12 +132,30 @@ impl<'a> Writer<'a> {
             self.push(" ", None);
         }
         let (word_idx, start) = (self.sequence.words.len(), self.sequence.phonemes.len());
-        for phoneme in phonemes {
-            self.push(phoneme, Some(word_idx));
+        match self.symbols.writing() {
+            Writing::Arpabet => {
+                for phoneme in phonemes {
+                    self.push(phoneme, Some(word_idx));
+                }
+            }
+            Writing::Letters => self.push_each(text, word_idx),
+            Writing::Ipa => {
+                for (at, phoneme) in phonemes.iter().enumerate() {
+                    let next = phonemes.get(at + 1).map(String::as_str);
+                    self.push_each(&ipa(phoneme, next), word_idx);
+                }
+            }
         }
         let phonemes = start..self.sequence.phonemes.len();
         self.sequence.words.push(Word { text: text.to_owned(), phonemes, guessed });
         self.last = Last::Word;
+    }
+
+    /// Writes each character.
+    fn push_each(&mut self, characters: &str, word_idx: usize) {
+        for character in characters.chars() {
+            self.push(character.encode_utf8(&mut [0; 4]), Some(word_idx));
+        }
     }
 
     /// Writes the symbol, or what the voice has instead, or nothing.
@@ -223,6 +243,16 @@ mod tests {
             let expected = names(&sentence["symbols"]).join("|");
             assert_eq!(spoken(&front_end, text, &table), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn published_voices_get_letters_or_the_ipa() {
+        let front_end = front_end();
+        let written =
+            |table: &SymbolTable| spoken(&front_end, "Hello, world", table).replace('|', "");
+        assert_eq!(written(&SymbolTable::nvidia()), "hello, world.");
+        assert_eq!(written(&SymbolTable::keithito()), "hello, world.~");
+        assert_eq!(written(&SymbolTable::matcha()), "həlˈoʊ, wˈɜːld.");
     }
 
     #[test]

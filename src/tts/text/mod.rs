@@ -4,6 +4,7 @@ mod abbreviations;
 mod fold;
 mod front_end;
 mod g2p;
+mod ipa;
 mod lexicon;
 mod normalize;
 mod numbers;

@@ -141,6 +141,15 @@ impl Generator {
         self.stages.iter().all(|stage| stage.up.keeps_ratio())
     }
 
+    /// Frames on each side that have a say in the sound of one.
+    pub fn frame_reach(&self) -> usize {
+        let mut steps = self.post.reach();
+        for stage in self.stages.iter().rev() {
+            steps = (steps + stage.reach()).div_ceil(stage.up.stride()) + stage.up.reach();
+        }
+        steps + self.pre.reach()
+    }
+
     /// The sound of some frames of a mel, as it is within the whole.
     ///
     /// # Panics

@@ -1,10 +1,11 @@
 //! Griffin-Lim as a vocoder: no weights, robotic, always there.
 
 use crate::{
-    domain::{MelSpectrogram, Waveform},
     dsp::{self, Phase},
-    job::Cancelled,
-    tts::{Error, vocoder::Vocoder},
+    tts::{
+        Error,
+        vocoder::model::{Heard, OnSamples, Vocoder},
+    },
 };
 
 /// Phase reconstruction; see [`dsp::GriffinLim`] for the method.
@@ -14,14 +15,12 @@ pub struct GriffinLim {
     pub n_iterations: usize,
     /// Momentum of the fast variant; zero is the plain one.
     pub momentum: f32,
-    /// Seed of the first phases.
-    pub seed: u64,
 }
 
 impl Default for GriffinLim {
     /// 32 rounds of the fast variant, as librosa does.
     fn default() -> Self {
-        Self { n_iterations: 32, momentum: 0.99, seed: 0 }
+        Self { n_iterations: 32, momentum: 0.99 }
     }
 }
 
@@ -30,19 +29,28 @@ impl Vocoder for GriffinLim {
         0
     }
 
-    fn vocode(
+    /// All at once, when the mel is whole: a phase depends on all frames around it.
+    fn sound(
         &mut self,
-        mel: &MelSpectrogram,
-        on_samples: &mut dyn FnMut(&[f32]) -> Result<(), Cancelled>,
-    ) -> Result<Waveform, Error> {
+        heard: &Heard<'_>,
+        from: usize,
+        on_samples: OnSamples<'_>,
+    ) -> Result<usize, Error> {
+        if !heard.is_whole || from >= heard.mel.n_frames() {
+            return Ok(from);
+        }
         let reconstruction = dsp::GriffinLim {
             n_iterations: self.n_iterations,
             momentum: self.momentum,
-            phase: Phase::Random { seed: self.seed },
+            phase: Phase::Random { seed: heard.seed },
         };
         // Nothing is ready before the end, but a client may have gone in the meantime.
-        let samples = reconstruction.invert_mel(mel, &mut || on_samples(&[]))?;
+        let mut on_round = || on_samples(&[]);
+        let samples = match heard.linear {
+            Some(linear) => reconstruction.invert_linear(linear, &mut on_round)?,
+            None => reconstruction.invert_mel(heard.mel, &mut on_round)?,
+        };
         on_samples(&samples)?;
-        Ok(Waveform { samples, sample_rate: mel.config.sample_rate })
+        Ok(heard.mel.n_frames())
     }
 }

@@ -1,15 +1,13 @@
 //! HiFi-GAN as a vocoder: whole mels in, stretches of sound out.
 
 use crate::{
-    domain::{MelConfig, MelConvention, MelSpectrogram, Waveform},
-    job::Cancelled,
+    domain::{MelConfig, MelConvention},
     nn::{Features, Weights},
     tts::{
         Error,
         vocoder::{
-            Vocoder,
             generator::{Generator, GeneratorConfig},
-            model::check_mel,
+            model::{Heard, OnSamples, Vocoder, check_mel},
         },
     },
 };
@@ -58,19 +56,26 @@ impl Vocoder for HifiGan {
         self.generator.n_bytes()
     }
 
-    fn vocode(
+    fn sound(
         &mut self,
-        mel: &MelSpectrogram,
-        on_samples: &mut dyn FnMut(&[f32]) -> Result<(), Cancelled>,
-    ) -> Result<Waveform, Error> {
+        heard: &Heard<'_>,
+        from: usize,
+        on_samples: OnSamples<'_>,
+    ) -> Result<usize, Error> {
+        let mel = heard.mel;
         check_mel(&mel.config, &self.mel)?;
-        let mut waveform = Waveform { samples: Vec::new(), sample_rate: mel.config.sample_rate };
         let n_frames = mel.n_frames();
-        if n_frames == 0 {
-            return Ok(waveform);
+        let end = match (heard.is_whole, self.generator.has_even_borders()) {
+            (true, _) => n_frames,
+            (false, true) => n_frames.saturating_sub(self.generator.frame_reach()),
+            (false, false) => 0,
+        };
+        if end <= from {
+            return Ok(from);
         }
         let features = Features::from_columns(&mel.frames, mel.config.n_mels);
-        let (features, first) = match mel.config.convention {
+        // Before the end, the frames that are repeated there are not heard yet.
+        let (features, first) = match self.mel.convention {
             MelConvention::HifiGan => (features, 0),
             MelConvention::SpeechBrain => (repeat_ends(&features), SPEECHBRAIN_PADDING),
         };
@@ -80,13 +85,11 @@ impl Vocoder for HifiGan {
         } else {
             n_frames
         };
-        for start in (0..n_frames).step_by(step) {
-            let end = (start + step).min(n_frames);
-            let samples = self.generator.stretch(&features, first + start..first + end);
-            on_samples(&samples)?;
-            waveform.samples.extend_from_slice(&samples);
+        for start in (from..end).step_by(step) {
+            let stop = (start + step).min(end);
+            on_samples(&self.generator.stretch(&features, first + start..first + stop))?;
         }
-        Ok(waveform)
+        Ok(end)
     }
 }
 
@@ -102,7 +105,7 @@ fn repeat_ends(mel: &Features) -> Features {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tts::load::tests::vocoder;
+    use crate::{domain::MelSpectrogram, job::Cancelled, tts::load::tests::vocoder};
 
     fn mel(convention: MelConvention, n_frames: usize) -> MelSpectrogram {
         let frames =
@@ -140,6 +143,34 @@ mod tests {
         for n_frames in [1, 2, 3, 64, 65, 130, 200] {
             check("hifigan", MelConvention::HifiGan, n_frames);
             check("speechbrain", MelConvention::SpeechBrain, n_frames);
+        }
+    }
+
+    #[test]
+    fn a_mel_that_grows_sounds_as_it_does_whole() {
+        for (name, convention) in
+            [("hifigan", MelConvention::HifiGan), ("speechbrain", MelConvention::SpeechBrain)]
+        {
+            let (mut vocoder, whole) = (vocoder(name), mel(convention, 150));
+            let expected = vocoder.vocode(&whole, &mut |_| Ok(())).unwrap().samples;
+            let (mut samples, mut from) = (Vec::new(), 0);
+            for n_frames in [1, 20, 21, 64, 149, 150] {
+                let frames = whole.frames[..n_frames * 80].to_vec();
+                let mel = MelSpectrogram { frames, config: whole.config.clone() };
+                let is_whole = n_frames == 150;
+                let heard = Heard { mel: &mel, linear: None, is_whole, seed: 0 };
+                let mut on_samples = |piece: &[f32]| {
+                    samples.extend_from_slice(piece);
+                    Ok(())
+                };
+                from = vocoder.sound(&heard, from, &mut on_samples).unwrap();
+                assert_eq!(samples.len(), from * 256);
+                assert!(n_frames < 64 || from > 0, "nothing was heard of {n_frames} frames");
+            }
+            assert_eq!(from, 150);
+            for (at, (piece, whole)) in samples.iter().zip(&expected).enumerate() {
+                assert!((piece - whole).abs() < 1e-6, "sample {at}: {piece}, expected {whole}");
+            }
         }
     }
 

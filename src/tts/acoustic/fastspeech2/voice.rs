@@ -6,8 +6,9 @@ use crate::{
     tts::{
         Error, SymbolTable,
         acoustic::{
-            AcousticModel, Acoustics,
+            AcousticModel, Acoustics, Manner, OnFrames,
             fastspeech2::network::{EMBEDDING, Heads, Network, frames},
+            model::{checked_ids, checked_range},
         },
         symbols::is_voiced,
     },
@@ -100,11 +101,12 @@ impl AcousticModel for FastSpeech2 {
     fn synthesize(
         &mut self,
         phonemes: &PhonemeSequence,
-        prosody: Option<&Prosody>,
-        controls: &ProsodyControls,
+        manner: &Manner<'_>,
+        _on_frames: OnFrames<'_>,
     ) -> Result<Acoustics, Error> {
+        let Manner { prosody, controls, .. } = *manner;
         check_controls(controls)?;
-        let ids = self.checked_ids(phonemes)?;
+        let ids = checked_ids(phonemes, self.network.sizes().n_symbols)?;
         check_prosody(prosody, ids.len())?;
         let (network, config) = (&self.network, &self.config);
 
@@ -135,21 +137,9 @@ impl AcousticModel for FastSpeech2 {
             mel: MelSpectrogram { frames: mel.to_columns(), config: config.mel.clone() },
             alignment: Alignment { durations },
             prosody: Some(Prosody { f0_hz: heard_hz.collect(), energy }),
+            attention: None,
+            linear: None,
         })
-    }
-}
-
-impl FastSpeech2 {
-    fn checked_ids(&self, phonemes: &PhonemeSequence) -> Result<Vec<u32>, Error> {
-        let n_symbols = self.network.sizes().n_symbols;
-        let ids = phonemes.ids();
-        if ids.is_empty() {
-            return Err(Error::EmptyText);
-        }
-        match ids.iter().find(|&&id| id as usize >= n_symbols) {
-            Some(&id) => Err(Error::UnknownSymbol { id, n_symbols }),
-            None => Ok(ids),
-        }
     }
 }
 
@@ -199,24 +189,31 @@ fn check_prosody(prosody: Option<&Prosody>, n_phonemes: usize) -> Result<(), Err
 }
 
 fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
-    let range = ProsodyControls::RANGE;
-    for (name, value) in
-        [("pace", controls.pace), ("pitch", controls.pitch), ("energy", controls.energy)]
-    {
-        if !range.contains(&value) {
-            return Err(Error::ControlRange { name, value, range });
-        }
-    }
-    Ok(())
+    checked_range("pace", controls.pace, ProsodyControls::RANGE)?;
+    checked_range("pitch", controls.pitch, ProsodyControls::RANGE)?;
+    checked_range("energy", controls.energy, ProsodyControls::RANGE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tts::load::tests::{phonemes, voice};
+    use crate::{
+        domain::VoiceOptions,
+        tts::load::tests::{phonemes, voice},
+    };
+
+    fn try_to_speak(
+        phonemes: &PhonemeSequence,
+        prosody: Option<&Prosody>,
+        controls: &ProsodyControls,
+    ) -> Result<Acoustics, Error> {
+        let options = &VoiceOptions::default();
+        let manner = Manner { prosody, controls, options, seed: 0 };
+        voice().synthesize(phonemes, &manner, &mut |_| Ok(()))
+    }
 
     fn speak(ids: std::ops::Range<u32>, controls: ProsodyControls) -> Acoustics {
-        voice().synthesize(&phonemes(ids), None, &controls).unwrap()
+        try_to_speak(&phonemes(ids), None, &controls).unwrap()
     }
 
     #[track_caller]
@@ -236,7 +233,7 @@ mod tests {
         }
         let many = phonemes((0..450).map(|at| 1 + at % 39));
         let slow = ProsodyControls { pace: 0.5, ..ProsodyControls::default() };
-        let acoustics = voice().synthesize(&many, None, &slow).unwrap();
+        let acoustics = try_to_speak(&many, None, &slow).unwrap();
         assert!(acoustics.mel.n_frames() > 2_600, "{}", acoustics.mel.n_frames());
         check_whole(&acoustics, 450);
     }
@@ -256,8 +253,7 @@ mod tests {
     fn prosody_handed_back_changes_nothing() {
         let controls = ProsodyControls { pitch: 1.2, energy: 0.9, ..ProsodyControls::default() };
         let first = speak(1..30, controls);
-        let again =
-            voice().synthesize(&phonemes(1..30), first.prosody.as_ref(), &controls).unwrap();
+        let again = try_to_speak(&phonemes(1..30), first.prosody.as_ref(), &controls).unwrap();
         assert_eq!(again.alignment, first.alignment);
         for (a, b) in again.mel.frames.iter().zip(&first.mel.frames) {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
@@ -274,32 +270,31 @@ mod tests {
         }
         prosody.f0_hz.fill(300.0);
         let controls = ProsodyControls::default();
-        let edited = voice().synthesize(&voiced, Some(&prosody), &controls).unwrap();
+        let edited = try_to_speak(&voiced, Some(&prosody), &controls).unwrap();
         assert!(edited.mel != first.mel, "the edit is not heard");
         assert!((edited.prosody.unwrap().f0_hz[0] - 300.0).abs() < 1e-3);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut voice = voice();
         let controls = ProsodyControls::default();
         let prosody = Prosody { f0_hz: vec![100.0; 3], energy: vec![1.0; 3] };
         assert!(matches!(
-            voice.synthesize(&phonemes(1..5), Some(&prosody), &controls),
+            try_to_speak(&phonemes(1..5), Some(&prosody), &controls),
             Err(Error::ProsodyLength { found: 3, expected: 4 })
         ));
         for pace in [0.0, -1.0, 9.0, f32::NAN] {
             let controls = ProsodyControls { pace, ..controls };
-            let refused = voice.synthesize(&phonemes(1..5), None, &controls);
+            let refused = try_to_speak(&phonemes(1..5), None, &controls);
             assert!(matches!(refused, Err(Error::ControlRange { name: "pace", .. })));
         }
         let mut strange = phonemes(1..5);
         strange.phonemes[2].id = 42;
         assert!(matches!(
-            voice.synthesize(&strange, None, &controls),
+            try_to_speak(&strange, None, &controls),
             Err(Error::UnknownSymbol { id: 42, n_symbols: 42 })
         ));
         let nothing = phonemes(1..1);
-        assert!(matches!(voice.synthesize(&nothing, None, &controls), Err(Error::EmptyText)));
+        assert!(matches!(try_to_speak(&nothing, None, &controls), Err(Error::EmptyText)));
     }
 }
