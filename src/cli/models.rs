@@ -19,9 +19,15 @@ pub(super) fn run(setting: &Setting, action: ModelsAction) -> Result<()> {
         ModelsAction::List { json } => list(setting, json),
         ModelsAction::Info { id, json } => info(setting, &id, json),
         ModelsAction::Fetch { id, json } => fetch(setting, &id, json),
-        ModelsAction::Import { path, id, in_place, json } => {
+        ModelsAction::Import { paths, id, in_place, json } => {
             let placement = if in_place { Placement::InPlace } else { Placement::Copy };
-            import(setting, ImportRequest { path, id, placement }, json)
+            if id.is_some() && paths.len() > 1 {
+                bail!("--id names one model, and there are {}; import them apart", paths.len());
+            }
+            for path in paths {
+                import(setting, ImportRequest { path, id: id.clone(), placement }, json)?;
+            }
+            Ok(())
         }
         ModelsAction::Remove { id } => remove(setting, &id),
         ModelsAction::Verify { ids, json } => verify(setting, ids, json),
@@ -63,6 +69,12 @@ fn info(setting: &Setting, id: &str, json: bool) -> Result<()> {
     if let Some(language) = &model.language_model {
         println!("model    {}", language.summary());
         for (name, value) in language.particulars() {
+            println!("{:8} {value}", name.to_lowercase());
+        }
+    }
+    if let Some(speech) = &model.speech_model {
+        println!("{}", speech.summary());
+        for (name, value) in speech.particulars() {
             println!("{:8} {value}", name.to_lowercase());
         }
     }
@@ -114,7 +126,19 @@ fn import(setting: &Setting, request: ImportRequest, json: bool) -> Result<()> {
             println!("Without a chat template it cannot chat: take an instruct or chat model.");
         }
     }
-    println!("{} is ready; chat with it: formant chat --model {}", model.id, model.id);
+    if let Some(speech) = &model.speech_model {
+        println!("{}: {}", model.name, speech.summary());
+        for (name, value) in speech.particulars() {
+            println!("{:8} {value}", name.to_lowercase());
+        }
+    }
+    let id = &model.id;
+    let usage = match model.kind {
+        kind if kind.is_voice() => format!("speak with it: formant speak TEXT --voice {id}"),
+        kind if kind.is_vocoder() => format!("sound with it: formant speak TEXT --vocoder {id}"),
+        _ => format!("chat with it: formant chat --model {id}"),
+    };
+    println!("{id} is ready; {usage}");
     Ok(())
 }
 

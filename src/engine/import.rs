@@ -4,6 +4,8 @@
 //! should wait for; no weights are loaded.
 
 use std::{
+    fs::File,
+    io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread,
@@ -11,16 +13,21 @@ use std::{
 
 use super::{Client, EngineJob, Error};
 use crate::{
-    domain::{LanguageModelInfo, ModelInfo, Progress},
+    domain::{Brought, ModelInfo, Progress},
     job::{self, Reply, panic_message},
     library::{NewModel, Placement},
     lm::{self, Inspection},
+    tts::{self, Recognized},
 };
+
+/// What a GGUF file begins with.
+const GGUF: &[u8] = b"GGUF";
 
 /// A model to be taken in.
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
-    /// A GGUF file, or a folder with `config.json`, `tokenizer.json` and safetensors.
+    /// A language model's GGUF file, or its folder with `config.json`, `tokenizer.json` and
+    /// safetensors; or a speech model's checkpoint.
     pub path: PathBuf,
     /// What it is to be called in commands; made from its name if left out.
     pub id: Option<String>,
@@ -30,17 +37,17 @@ pub struct ImportRequest {
 
 impl Client {
     /// Looks into a model's files: what it is, or why it cannot be used.
-    pub fn inspect(&self, path: &Path) -> EngineJob<Progress, LanguageModelInfo> {
+    pub fn inspect(&self, path: &Path) -> EngineJob<Progress, Brought> {
         let path = path.to_owned();
-        self.on_a_thread(move |_, _| Ok(lm::inspect(&path)?.model))
+        self.on_a_thread(move |_, _| Ok(look(&path)?.model))
     }
 
     /// Looks into a model's files and takes them into the library.
     pub fn import(&self, request: ImportRequest) -> EngineJob<Progress, ModelInfo> {
         self.on_a_thread(move |client, reply| {
-            let Inspection { model, files } = lm::inspect(&request.path)?;
+            let Look { model, description, files } = look(&request.path)?;
             let ImportRequest { id, placement, .. } = request;
-            let new = NewModel { id, model, files, placement };
+            let new = NewModel { id, model, description, files, placement };
             Ok(client.library().import(&new, &mut |progress| reply.offer(progress))?)
         })
     }
@@ -75,4 +82,31 @@ impl Client {
         }
         job
     }
+}
+
+/// What lies at a path.
+struct Look {
+    model: Brought,
+    description: toml::Table,
+    files: Vec<PathBuf>,
+}
+
+/// A folder or a GGUF file is a language model, any other file a speech model's checkpoint.
+fn look(path: &Path) -> Result<Look, Error> {
+    let is_named_so = path.extension().is_some_and(|extension| extension == "gguf");
+    if is_named_so || !path.is_file() || begins_with(path, GGUF) {
+        let Inspection { model, files } = lm::inspect(path)?;
+        return Ok(Look {
+            model: Brought::Language(model),
+            description: toml::Table::new(),
+            files,
+        });
+    }
+    let Recognized { model, description, file } = tts::inspect(path)?;
+    Ok(Look { model: Brought::Speech(model), description, files: vec![file] })
+}
+
+fn begins_with(path: &Path, magic: &[u8]) -> bool {
+    let mut bytes = vec![0; magic.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).is_ok() && bytes == magic
 }

@@ -19,7 +19,7 @@ use super::{
     shelf::{BLOCK, hex},
 };
 use crate::{
-    domain::{LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, Progress, Stage},
+    domain::{Brought, ModelInfo, ModelKind, ModelOrigin, Progress, Stage},
     job::Cancelled,
 };
 
@@ -42,13 +42,15 @@ pub enum Placement {
     InPlace,
 }
 
-/// A language model to be taken in.
+/// A model to be taken in.
 #[derive(Debug, Clone)]
 pub struct NewModel {
     /// What it is to be called in commands; made from its name if left out.
     pub id: Option<String>,
     /// What it is.
-    pub model: LanguageModelInfo,
+    pub model: Brought,
+    /// What its own code has to read in `model.toml`.
+    pub description: toml::Table,
     /// Its files, the one it is known by first.
     pub files: Vec<PathBuf>,
     /// Where they are to be.
@@ -58,7 +60,7 @@ pub struct NewModel {
 type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Result<(), Cancelled>;
 
 impl Library {
-    /// Takes in a language model; its original stays as it is.
+    /// Takes in a model; its original stays as it is.
     ///
     /// # Errors
     /// If it is there already, its id cannot be had, a file cannot be read or written, or
@@ -74,17 +76,25 @@ impl Library {
         }
         let main = files.first().ok_or_else(|| Error::NoFiles { id: id.clone() })?;
         let original = new.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+        let (kind, licence, language_model, speech_model) = match new.model.clone() {
+            Brought::Language(model) => {
+                (ModelKind::Llama, model.licence.clone(), Some(model), None)
+            }
+            Brought::Speech(model) => (model.kind, None, None, Some(model)),
+        };
         let manifest = Manifest {
             id: id.clone(),
-            name: new.model.name.clone(),
-            kind: ModelKind::Llama,
-            licence: new.model.licence.clone().unwrap_or_else(|| "not stated".to_owned()),
+            name: new.model.name().to_owned(),
+            kind,
+            licence: licence.unwrap_or_else(|| "not stated".to_owned()),
             source: format!("imported from {original}"),
             file: main.name.clone(),
             sha256: main.sha256.clone(),
             files,
-            language_model: Some(new.model.clone()),
+            language_model,
+            speech_model,
             quality: BTreeMap::new(),
+            rest: new.description.clone(),
         };
         let path = scratch.0.join("model.toml");
         let text = toml::to_string(&manifest)
@@ -153,7 +163,7 @@ impl Library {
                 (false, _) => Err(Error::BadId { id: id.clone(), like: slug(id) }),
             };
         }
-        let stem = slug(&new.model.name);
+        let stem = slug(new.model.name());
         let numbered = (2..).map(|n| format!("{stem}-{n}"));
         let mut ids = std::iter::once(stem.clone()).chain(numbered);
         ids.find(is_free).ok_or(Error::Taken { id: stem })
@@ -293,7 +303,10 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::ModelState, library::Folders};
+    use crate::{
+        domain::{LanguageModelInfo, ModelState},
+        library::Folders,
+    };
     use tempfile::TempDir;
 
     struct Setting {
@@ -337,7 +350,13 @@ mod tests {
                 has_chat_template: true,
                 licence: None,
             };
-            NewModel { id: None, model, files: files.into(), placement: Placement::Copy }
+            NewModel {
+                id: None,
+                model: Brought::Language(model),
+                description: toml::Table::new(),
+                files: files.into(),
+                placement: Placement::Copy,
+            }
         }
 
         fn import(&self, new: &NewModel) -> Result<ModelInfo, Error> {
@@ -362,7 +381,7 @@ mod tests {
         let new = setting.model("a");
         let model = setting.import(&new).unwrap();
         assert_eq!((model.id.as_str(), model.origin), ("my-model-1b", ModelOrigin::Imported));
-        assert_eq!(model.language_model.as_ref(), Some(&new.model));
+        assert_eq!(model.language_model.clone().map(Brought::Language), Some(new.model));
         let ModelState::Ready { path, bytes } = &model.state else { panic!("{model:?}") };
         assert_eq!(fs::read(path).unwrap(), b"a model.safetensors");
         assert_eq!(*bytes, 19 + 13);

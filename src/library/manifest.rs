@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{LanguageModelInfo, ModelKind};
+use crate::domain::{LanguageModelInfo, ModelKind, SpeechModelInfo};
 
 /// The part of `model.toml` that every kind of model has; the rest is read by the model's own code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,12 +26,18 @@ pub struct Manifest {
     /// What kind of language model it is, where its files were looked into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_model: Option<LanguageModelInfo>,
+    /// What kind of speech model it is, where the user brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech_model: Option<SpeechModelInfo>,
     /// Measured figures by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quality: BTreeMap<String, toml::Value>,
     /// All files of a model that the user brought, the weights among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ManifestFile>,
+    /// What the model's own code reads: tables that no other part knows.
+    #[serde(flatten)]
+    pub rest: toml::Table,
 }
 
 /// A file of a model.

@@ -159,6 +159,7 @@ impl Library {
             quality: Vec::new(),
             origin: ModelOrigin::Catalog,
             language_model: None,
+            speech_model: None,
         }
     }
 }
@@ -252,6 +253,7 @@ fn shelved(folder: &Path, origin: ModelOrigin) -> Option<ModelInfo> {
         quality,
         origin,
         language_model: manifest.language_model,
+        speech_model: manifest.speech_model,
     })
 }
 

@@ -252,6 +252,12 @@ fn particulars_ui(ui: &mut egui::Ui, model: &ModelInfo, is_verified: bool) {
             widgets::particular_ui(ui, name, &value);
         }
     }
+    if let Some(speech) = &model.speech_model {
+        widgets::particular_ui(ui, "Model", &speech.summary());
+        for (name, value) in speech.particulars() {
+            widgets::particular_ui(ui, name, &value);
+        }
+    }
     widgets::particular_ui(ui, "Licence", &model.licence);
     widgets::particular_ui(ui, "Source", &model.source);
     widgets::copy_ui(ui, "Id", &model.id, &model.id);

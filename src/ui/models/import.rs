@@ -8,7 +8,7 @@ use std::{
 use eframe::egui::{self, Button, Key, RichText, TextEdit};
 
 use crate::{
-    domain::{LanguageModelInfo, Progress},
+    domain::{Brought, Progress},
     engine::{Client, EngineJob},
     job::Update,
     library::Placement,
@@ -28,9 +28,9 @@ pub(super) struct Import {
     /// As it is typed.
     path: String,
     dialog: Option<Dialog>,
-    looking: Option<EngineJob<Progress, LanguageModelInfo>>,
+    looking: Option<EngineJob<Progress, Brought>>,
     /// What the last look found, and where.
-    found: Option<(PathBuf, Result<Box<LanguageModelInfo>, String>)>,
+    found: Option<(PathBuf, Result<Box<Brought>, String>)>,
     /// A path from a dialog or a drop, to be looked at with the next frame's engine.
     to_look_at: Option<PathBuf>,
 }
@@ -91,9 +91,10 @@ impl Import {
     pub(super) fn ui(&mut self, ui: &mut egui::Ui, is_busy: bool) -> Option<Wish> {
         theme::card(ui, |ui| {
             ui.label(
-                "Bring a Llama-family model of your own: a GGUF file, or a folder as on Hugging Face \
-                 with config.json, tokenizer.json and safetensors. Drop it on this page, choose it, or \
-                 type its path.",
+                "Bring a model of your own. Llama family: a GGUF file, or a folder as on Hugging Face \
+                 with config.json, tokenizer.json and safetensors. Speech: a checkpoint of \
+                 FastSpeech 2, Matcha-TTS, Tacotron 2, Tacotron, HiFi-GAN or WaveNet (.ckpt, .pt, .pth, \
+                 .safetensors); nothing in it is run. Drop it on this page, choose it, or type its path.",
             );
             ui.add_space(theme::TIGHT);
             self.path_ui(ui, is_busy);
@@ -148,20 +149,14 @@ impl Import {
 }
 
 /// What was found, and what can be done with it.
-fn found_ui(
-    ui: &mut egui::Ui,
-    path: &Path,
-    info: &LanguageModelInfo,
-    is_busy: bool,
-) -> Option<Wish> {
-    ui.label(RichText::new(&info.name).heading().size(15.0));
+fn found_ui(ui: &mut egui::Ui, path: &Path, info: &Brought, is_busy: bool) -> Option<Wish> {
+    ui.label(RichText::new(info.name()).heading().size(15.0));
     ui.label(info.summary());
     for (name, value) in info.particulars() {
         widgets::particular_ui(ui, name, &value);
     }
-    if !info.has_chat_template {
+    if let Some(words) = info.caution() {
         let ink = theme::color(Hue::Warn, ui.visuals());
-        let words = "It brings no chat template, so it cannot chat; an instruct or chat model can.";
         ui.label(RichText::new(words).color(ink));
     }
     let mut wish = None;

@@ -319,7 +319,7 @@ impl ModelsPage {
                 ctx.actions.push(Action::Toast(Toast::info(text)));
             }
             (Ending::Well, Some(Doing::Import)) => {
-                let text = format!("{name} is in the library; choose it on the Chat page");
+                let text = format!("{name} is in the library; choose it where it is used");
                 ctx.actions.push(Action::Toast(Toast::info(text)));
                 self.import.forget(id);
             }
@@ -391,7 +391,7 @@ impl Group {
     fn words(self) -> &'static str {
         match self {
             Self::Speech => {
-                "Text becomes phonemes (G2P), phonemes become a mel (FastSpeech 2), the mel becomes sound (HiFi-GAN)."
+                "Text becomes phonemes (G2P), phonemes become a mel (FastSpeech 2, Matcha-TTS, the Tacotrons), the mel becomes sound (HiFi-GAN, WaveNet)."
             }
             Self::Language => "They write the replies on the Chat page.",
         }

@@ -35,6 +35,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("per", "Phoneme error rate: phonemes that differ from the dictionary. Lower is better."),
     ("dnsmos", "Quality as the DNSMOS model estimates it, 1 to 5. Higher is better."),
     ("utmos", "Naturalness as the UTMOS model estimates it, 1 to 5. Higher is better."),
+    (
+        "attention",
+        "Sentences whose attention skipped, repeated, stalled or found no end. Lower is better.",
+    ),
     ("mcd", "Mel-cepstral distortion against recordings. Lower is better."),
     ("rtf", "Real-time factor: time to make the sound over its duration. Lower is better."),
     ("perplexity", "How surprised the model is by held-out text. Lower is better."),
