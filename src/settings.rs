@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{ProsodyControls, Sampling, Speculative, VocoderChoice},
+    domain::{ProsodyControls, Sampling, Speculative, VocoderChoice, VoiceOptions},
     files,
 };
 
@@ -76,6 +76,8 @@ pub struct Speak {
     pub vocoder: VocoderChoice,
     /// Pace, pitch and energy.
     pub controls: ProsodyControls,
+    /// What only some voices have.
+    pub options: VoiceOptions,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -107,13 +109,12 @@ pub struct Audio {
 }
 
 /// What the engine may take.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Engine {
     /// Threads of the language models; zero takes one for each physical core, up to four.
     pub threads: usize,
-    /// Keys and values of all replies together, in MB; a reply waits until its own fit. Zero takes an
-    /// eighth of the machine's memory.
+    /// Keys and values of all replies together, in MB; a reply waits until its own fit.
     pub kv_cache_mb: u32,
 }
 
@@ -126,7 +127,7 @@ impl Engine {
         self.threads.min(Self::MOST_THREADS)
     }
 
-    /// What keys and values may take; zero stands for a share of the machine's memory.
+    /// What keys and values may take.
     pub fn kv_budget_bytes(&self) -> u64 {
         u64::from(self.kv_cache_mb) * 1_000_000
     }
@@ -138,12 +139,19 @@ impl Default for Appearance {
     }
 }
 
+impl Default for Engine {
+    fn default() -> Self {
+        Self { threads: 0, kv_cache_mb: 2000 }
+    }
+}
+
 impl Default for Speak {
     fn default() -> Self {
         Self {
             voice: "joe-fastspeech2".to_owned(),
             vocoder: VocoderChoice::default(),
             controls: ProsodyControls::default(),
+            options: VoiceOptions::default(),
             seed: 0,
         }
     }
@@ -172,7 +180,7 @@ impl Settings {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(why) => return Err(Error::File { why, path: path.to_owned() }),
+            Err(source) => return Err(Error::File { source, path: path.to_owned() }),
         };
         toml::from_str(&text).map_err(|error| Error::Syntax {
             why: error.message().to_owned(),
@@ -192,7 +200,7 @@ impl Settings {
             path: path.to_owned(),
         })?;
         files::write_atomically(path, text.as_bytes())
-            .map_err(|why| Error::File { why, path: path.to_owned() })
+            .map_err(|source| Error::File { source, path: path.to_owned() })
     }
 }
 
@@ -200,10 +208,10 @@ impl Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file itself.
-    #[error("cannot use the settings file ({why}){}: {}", files::advice(why), path.display())]
+    #[error("cannot use the settings file ({source}){}: {}", files::advice(source), path.display())]
     File {
         /// What the system says.
-        why: io::Error,
+        source: io::Error,
         /// Which file.
         path: PathBuf,
     },

@@ -18,22 +18,22 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum WavError {
     /// The file itself.
-    #[error("cannot {action} the sound file ({why}){advice}: {}", path.display())]
+    #[error("cannot {action} the sound file ({source}){advice}: {}", path.display())]
     File {
         /// Read or write.
         action: &'static str,
         /// What the system says.
-        why: std::io::Error,
+        source: std::io::Error,
         /// What helps, where something does.
         advice: &'static str,
         /// Which file.
         path: PathBuf,
     },
     /// Its content.
-    #[error("this is not a WAV file that can be read ({why}): {}", path.display())]
+    #[error("this is not a WAV file that can be read ({source}): {}", path.display())]
     Format {
         /// What is wrong.
-        why: hound::Error,
+        source: hound::Error,
         /// Which file.
         path: PathBuf,
     },
@@ -49,11 +49,11 @@ pub fn write_wav(
     record: Option<&SpeechRecord>,
 ) -> Result<(), WavError> {
     let bytes = wav_bytes(waveform, record)
-        .map_err(|why| WavError::Format { why, path: path.to_owned() })?;
-    files::write_atomically(path, &bytes).map_err(|why| WavError::File {
-        advice: files::advice(&why),
+        .map_err(|source| WavError::Format { source, path: path.to_owned() })?;
+    files::write_atomically(path, &bytes).map_err(|source| WavError::File {
+        advice: files::advice(&source),
         action: "write",
-        why,
+        source,
         path: path.to_owned(),
     })
 }
@@ -108,13 +108,13 @@ fn append_comment(bytes: &mut Vec<u8>, comment: &[u8]) {
 /// # Errors
 /// If the file cannot be read or is no WAV.
 pub fn read_wav(path: &Path) -> Result<(Waveform, Option<SpeechRecord>), WavError> {
-    let bytes = fs::read(path).map_err(|why| WavError::File {
+    let bytes = fs::read(path).map_err(|source| WavError::File {
         action: "read",
-        why,
+        source,
         advice: "",
         path: path.to_owned(),
     })?;
-    let format = |why| WavError::Format { why, path: path.to_owned() };
+    let format = |source| WavError::Format { source, path: path.to_owned() };
     let mut reader = hound::WavReader::new(Cursor::new(&bytes)).map_err(format)?;
     let spec = reader.spec();
     let step = usize::from(spec.channels.max(1));
@@ -158,7 +158,7 @@ fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ProsodyControls, VocoderChoice};
+    use crate::domain::{ProsodyControls, VocoderChoice, VoiceOptions};
 
     fn record() -> SpeechRecord {
         SpeechRecord {
@@ -168,6 +168,7 @@ mod tests {
             vocoder: VocoderChoice::GriffinLim,
             vocoder_sha256: String::new(),
             controls: ProsodyControls { pace: 1.25, ..ProsodyControls::default() },
+            options: VoiceOptions { steps: 7, ..VoiceOptions::default() },
             seed: 3,
             version: "0".into(),
             device: "CPU".into(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    domain::{ProsodyControls, VocoderChoice},
+    domain::{AttentionWindow, DurationChoice, ProsodyControls, VoiceOptions, WindowChoice},
     engine::BenchPart,
     settings::Engine,
 };
@@ -51,18 +51,38 @@ pub struct Speak {
     /// Voice, as `formant models list` names it
     #[arg(long, value_name = "ID")]
     pub voice: Option<String>,
-    /// What makes sound of the mel spectrogram
-    #[arg(long, value_enum)]
-    pub vocoder: Option<Vocoder>,
-    /// Speaking rate: 2 takes half the time
+    /// What makes sound of the mel spectrogram: "hifigan", "griffin-lim", or a vocoder as `formant
+    /// models list` names it
+    #[arg(long, value_name = "ID")]
+    pub vocoder: Option<String>,
+    /// Speaking rate: 2 takes half the time (FastSpeech 2)
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub pace: Option<f32>,
-    /// Factor on the predicted pitch
+    /// Factor on the predicted pitch (FastSpeech 2)
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub pitch: Option<f32>,
-    /// Factor on the predicted energy
+    /// Factor on the predicted energy (FastSpeech 2)
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub energy: Option<f32>,
+    /// Steps from noise to mel, up to 100 (Matcha-TTS)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub steps: Option<u32>,
+    /// Factor on the noise that a mel begins as, from 0 to 2 (Matcha-TTS)
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub temperature: Option<f32>,
+    /// Factor on durations: 2 takes twice the time (Matcha-TTS)
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub length_scale: Option<f32>,
+    /// Where durations come from (Matcha-TTS)
+    #[arg(long, value_enum)]
+    pub durations: Option<Durations>,
+    /// How sure the decoder must be of the end, from 0.01 to 0.99 (Tacotron 2)
+    #[arg(long, value_name = "P", value_parser = gate_threshold)]
+    pub gate_threshold: Option<f32>,
+    /// How many phonemes back and ahead the decoder may look, as BACK,AHEAD; "off" for anywhere
+    /// (Tacotron, Tacotron 2)
+    #[arg(long, value_name = "BACK,AHEAD", value_parser = window)]
+    pub window: Option<WindowChoice>,
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -155,11 +175,13 @@ pub enum ModelsAction {
         #[arg(long)]
         json: bool,
     },
-    /// Take in a language model of your own: a GGUF file, or a folder as on Hugging Face
+    /// Take in models of your own: a language model's GGUF file or its folder as on Hugging Face; a
+    /// speech model's checkpoint (.ckpt, .pt, .pth, .safetensors)
     Import {
-        /// The file, or the folder with config.json, tokenizer.json and safetensors
-        path: PathBuf,
-        /// What it is to be called; made from its name if left out
+        /// The files, or the folders with config.json, tokenizer.json and safetensors
+        #[arg(value_name = "FILE", required = true)]
+        paths: Vec<PathBuf>,
+        /// What it is to be called, if it is one; made from its name if left out
         #[arg(long)]
         id: Option<String>,
         /// Leave the files where they are, instead of copying them
@@ -270,22 +292,20 @@ pub enum PeerName {
     LlamaCpp,
 }
 
-/// What makes sound of the mel spectrogram.
+/// Where durations come from.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Vocoder {
-    /// The neural vocoder
-    #[value(name = "hifigan")]
-    HifiGan,
-    /// Phase reconstruction, without weights
-    #[value(name = "griffin-lim")]
-    GriffinLim,
+pub enum Durations {
+    /// The likeliest
+    Predicted,
+    /// Drawn from what is likely, by the seed
+    Drawn,
 }
 
-impl From<Vocoder> for VocoderChoice {
-    fn from(vocoder: Vocoder) -> Self {
-        match vocoder {
-            Vocoder::HifiGan => Self::HifiGan,
-            Vocoder::GriffinLim => Self::GriffinLim,
+impl From<Durations> for DurationChoice {
+    fn from(durations: Durations) -> Self {
+        match durations {
+            Durations::Predicted => Self::Predicted,
+            Durations::Drawn => Self::Drawn,
         }
     }
 }
@@ -320,6 +340,34 @@ fn threads(text: &str) -> Result<usize, String> {
         Ok(n) if n <= Engine::MOST_THREADS => Ok(n),
         _ => Err(format!("a number from 0 to {}", Engine::MOST_THREADS)),
     }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(value) if VoiceOptions::TEMPERATURES.contains(&value) => Ok(value),
+        _ => Err("a number from 0 to 2".to_owned()),
+    }
+}
+
+fn gate_threshold(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(value) if VoiceOptions::GATE_THRESHOLDS.contains(&value) => Ok(value),
+        _ => Err("a probability from 0.01 to 0.99".to_owned()),
+    }
+}
+
+fn window(text: &str) -> Result<WindowChoice, String> {
+    if text == "off" {
+        return Ok(WindowChoice::Off);
+    }
+    let reach =
+        |text: &str| text.trim().parse().ok().filter(|n| VoiceOptions::WINDOW_REACH.contains(n));
+    let window = text.split_once(',').and_then(|(back, ahead)| {
+        Some(AttentionWindow { back: reach(back)?, ahead: reach(ahead)? })
+    });
+    window
+        .map(WindowChoice::Held)
+        .ok_or_else(|| "two numbers of phonemes up to 100, as in 1,4; or off".to_owned())
 }
 
 fn factor(text: &str) -> Result<f32, String> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audio::write_wav,
-    domain::MelSpectrogram,
+    domain::{Control, MelSpectrogram},
     dsp,
     engine::{SpeakEvent, SpeakRequest, Speech, SpokenSentence},
     files,
@@ -37,7 +37,7 @@ pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
         }
         match event {
             SpeakEvent::Progress(progress) if !args.json => bar.show(&progress),
-            SpeakEvent::Sentence(sentence) => sentences.push(sentence),
+            SpeakEvent::Sentence(sentence) if sentence.is_whole => sentences.push(sentence),
             SpeakEvent::Samples { sample_rate, samples } => sound.push(sample_rate, &samples),
             _ => (),
         }
@@ -68,13 +68,52 @@ fn request(setting: &Setting, args: &Speak) -> Result<SpeakRequest> {
     controls.pace = args.pace.unwrap_or(controls.pace);
     controls.pitch = args.pitch.unwrap_or(controls.pitch);
     controls.energy = args.energy.unwrap_or(controls.energy);
+    let mut options = chosen.options;
+    options.steps = args.steps.unwrap_or(options.steps);
+    options.temperature = args.temperature.unwrap_or(options.temperature);
+    options.length_scale = args.length_scale.unwrap_or(options.length_scale);
+    options.durations = args.durations.map_or(options.durations, Into::into);
+    options.gate_threshold = args.gate_threshold.unwrap_or(options.gate_threshold);
+    options.window = args.window.unwrap_or(options.window);
+    let voice = args.voice.clone().unwrap_or_else(|| chosen.voice.clone());
+    check_heeded(setting, args, &voice)?;
     Ok(SpeakRequest {
         text: text_or_stdin(&args.text)?,
-        voice: args.voice.clone().unwrap_or_else(|| chosen.voice.clone()),
-        vocoder: args.vocoder.map_or(chosen.vocoder, Into::into),
+        voice,
+        vocoder: args.vocoder.clone().map_or_else(|| chosen.vocoder.clone(), Into::into),
         controls,
+        options,
         seed: args.seed.unwrap_or(chosen.seed),
     })
+}
+
+/// Refuses what was typed and would change nothing.
+fn check_heeded(setting: &Setting, args: &Speak, voice: &str) -> Result<()> {
+    let typed = [
+        (Control::Pace, args.pace.is_some()),
+        (Control::Pitch, args.pitch.is_some()),
+        (Control::Energy, args.energy.is_some()),
+        (Control::Steps, args.steps.is_some()),
+        (Control::Temperature, args.temperature.is_some()),
+        (Control::LengthScale, args.length_scale.is_some()),
+        (Control::Durations, args.durations.is_some()),
+        (Control::GateThreshold, args.gate_threshold.is_some()),
+        (Control::Window, args.window.is_some()),
+    ];
+    // A voice that is not there is the engine's to complain about.
+    let Ok(model) = setting.library.find(voice) else { return Ok(()) };
+    let heeded = model.kind.controls();
+    let unheeded = typed.into_iter().find(|(control, typed)| *typed && !heeded.contains(control));
+    if let Some((control, _)) = unheeded.filter(|_| model.kind.is_voice()) {
+        let heeded: Vec<&str> = heeded.iter().map(|control| control.label()).collect();
+        bail!(
+            "{voice} does not heed {}, since it is a {} voice; it heeds {}",
+            control.label(),
+            model.kind.label(),
+            heeded.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// The text itself, or all of standard input for "-".
@@ -123,6 +162,8 @@ fn write_png(path: &Path, sentences: &[Arc<SpokenSentence>]) -> Result<()> {
 fn print_event(event: &SpeakEvent) -> std::io::Result<()> {
     let line = match event {
         SpeakEvent::Progress(progress) => json!({ "event": "progress", "progress": progress }),
+        // Of a sentence that grows, its end is told.
+        SpeakEvent::Sentence(sentence) if !sentence.is_whole => return Ok(()),
         SpeakEvent::Sentence(sentence) => json!({
             "event": "sentence",
             "sentence_idx": sentence.sentence_idx,
@@ -131,6 +172,7 @@ fn print_event(event: &SpeakEvent) -> std::io::Result<()> {
             "phonemes": symbols(sentence),
             "durations_frames": sentence.alignment.durations,
             "n_frames": sentence.mel.n_frames(),
+            "attention": sentence.attention,
         }),
         SpeakEvent::Samples { sample_rate, samples } => {
             json!({ "event": "samples", "sample_rate": sample_rate, "n_samples": samples.len() })

@@ -77,7 +77,14 @@ impl Models {
         if let Some(voice) = find(&self.voices, id) {
             return Ok(Rc::clone(voice));
         }
-        let folder = self.library.folder(id, ModelKind::FastSpeech2)?;
+        let model = self.library.find(id)?;
+        if !model.kind.is_voice() {
+            return Err(Error::BadRequest(format!(
+                "{id} is no voice but {}; see `formant models list`",
+                model.kind.label()
+            )));
+        }
+        let folder = self.library.folder(id, model.kind)?;
         on_progress(loading(id, 0, 1))?;
         let voice = tts::load_acoustic(&folder)?;
         let bytes = voice.n_bytes();
@@ -96,7 +103,14 @@ impl Models {
         if let Some(vocoder) = find(&self.vocoders, id) {
             return Ok(Rc::clone(vocoder));
         }
-        let folder = self.library.folder(id, ModelKind::HifiGan)?;
+        let model = self.library.find(id)?;
+        if !model.kind.is_vocoder() {
+            return Err(Error::BadRequest(format!(
+                "{id} is no vocoder but {}; see `formant models list`",
+                model.kind.label()
+            )));
+        }
+        let folder = self.library.folder(id, model.kind)?;
         on_progress(loading(id, 0, 1))?;
         let vocoder = tts::load_vocoder(&folder)?;
         let bytes = vocoder.n_bytes();
@@ -126,11 +140,14 @@ impl Models {
     /// Brings a model of any kind into memory.
     pub(super) fn load(&mut self, id: &str, on_progress: OnProgress<'_>) -> Result<(), Error> {
         match self.library.find(id)?.kind {
-            ModelKind::FastSpeech2 => {
+            ModelKind::FastSpeech2
+            | ModelKind::Matcha
+            | ModelKind::Tacotron2
+            | ModelKind::Tacotron => {
                 self.front_end()?;
                 self.voice(id, on_progress).map(|_| ())
             }
-            ModelKind::HifiGan => self.vocoder(id, on_progress).map(|_| ()),
+            ModelKind::HifiGan | ModelKind::WaveNet => self.vocoder(id, on_progress).map(|_| ()),
             ModelKind::G2p => self.front_end().map(|_| ()),
             ModelKind::Llama => self.language(id, on_progress).map(|_| ()),
         }

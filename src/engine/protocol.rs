@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplyMemory;
 use crate::domain::{
-    Alignment, DecodeStep, FinishReason, MelSpectrogram, Message, PhonemeSequence, Progress,
-    Prosody, ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord, SpeechTiming,
-    VocoderChoice, Waveform,
+    Alignment, Attention, DecodeStep, FinishReason, MelSpectrogram, Message, PhonemeSequence,
+    Progress, Prosody, ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord,
+    SpeechTiming, VocoderChoice, VoiceOptions, Waveform,
 };
 
 /// Text to be spoken.
@@ -21,13 +21,20 @@ pub struct SpeakRequest {
     pub voice: String,
     /// What makes sound of the mel.
     pub vocoder: VocoderChoice,
-    /// Pace, pitch and energy.
+    /// Pace, pitch and energy, for voices that have them.
     pub controls: ProsodyControls,
-    /// Seed of everything random (the phases that Griffin-Lim begins with).
+    /// What only some voices have.
+    #[serde(default)]
+    pub options: VoiceOptions,
+    /// Seed of everything random: the noise that a mel begins as, the units that fall silent, the
+    /// phases that Griffin-Lim begins with. Same seed, same samples.
     pub seed: u64,
 }
 
 /// One sentence as the acoustic model sees it, before it is heard.
+///
+/// A voice that makes its frames one after the other shows a sentence several times while it grows:
+/// the last one stands for all of them, and only that is whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpokenSentence {
     /// Its place in the text, from zero.
@@ -42,18 +49,23 @@ pub struct SpokenSentence {
     pub alignment: Alignment,
     /// Predicted pitch and energy of each phoneme, if the model predicts them.
     pub prosody: Option<Prosody>,
+    /// Where the voice looked, if it looks.
+    #[serde(default)]
+    pub attention: Option<Attention>,
     /// Energy of each frame: the L2 norm over its linear mel bands.
     pub energy: Vec<f32>,
+    /// Whether no frame will follow.
+    pub is_whole: bool,
 }
 
 /// Heard while speech is made, in order: for each sentence its [`SpokenSentence`], its samples in
-/// chunks, then its measured pitch.
+/// chunks, then its measured pitch. Of a sentence that grows, samples may come before it is whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", content = "value", rename_all = "snake_case")]
 pub enum SpeakEvent {
     /// Models are being loaded, or sentences counted off.
     Progress(Progress),
-    /// A sentence's mel stands; its samples follow.
+    /// A sentence's mel stands, or some more of it; its samples follow.
     Sentence(Arc<SpokenSentence>),
     /// The next samples, in order and without a gap over all sentences.
     Samples {

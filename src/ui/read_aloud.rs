@@ -68,8 +68,9 @@ impl ReadAloud {
             self.job = Some(engine.speak(SpeakRequest {
                 text,
                 voice: speak.voice.clone(),
-                vocoder: speak.vocoder,
+                vocoder: speak.vocoder.clone(),
                 controls: speak.controls,
+                options: speak.options,
                 seed: speak.seed,
             }));
         }

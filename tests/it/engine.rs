@@ -5,7 +5,7 @@ use std::{sync::Arc, thread};
 use formant::{
     domain::{
         FinishReason, Message, Progress, ProsodyControls, Sampling, Speculative, Stage,
-        VocoderChoice,
+        VocoderChoice, VoiceOptions,
     },
     engine::{ChatEvent, ChatRequest, Client, ErrorKind, SpeakEvent, SpeakRequest},
     job::Update,
@@ -23,6 +23,7 @@ fn speech(text: &str) -> SpeakRequest {
         voice: "joe-fastspeech2".to_owned(),
         vocoder: VocoderChoice::HifiGan,
         controls: ProsodyControls::default(),
+        options: VoiceOptions::default(),
         seed: 0,
     }
 }

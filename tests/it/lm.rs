@@ -199,7 +199,8 @@ fn without_a_system_message_the_template_brings_its_own() {
 }
 
 #[test]
-fn a_stop_ends_a_reply_whose_prompt_is_being_read() {
+fn a_stop_is_heard_within_a_tenth_of_a_second() {
+    // The longest that a cancel can wait is a step that reads a prompt.
     let prompt: Vec<u32> = (0..2000).map(|i| 1000 + i * 7 % 3000).collect();
     let mut scheduler = Scheduler::default();
     let request = SequenceRequest {
@@ -224,7 +225,7 @@ fn a_stop_ends_a_reply_whose_prompt_is_being_read() {
 }
 
 #[test]
-fn four_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
+fn two_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
     let model = default_model();
     let mut text = String::from("Here is the log of a lighthouse. Repeat its last lines.\n");
     let mut n_tokens = 0;
@@ -232,7 +233,7 @@ fn four_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
         let line = format!("Line {line}: the keeper counted {} ships.\n", line * 7 % 31);
         n_tokens += model.count_tokens(&line);
         text += &line;
-        if n_tokens >= 4000 {
+        if n_tokens >= 2000 {
             break;
         }
     }

@@ -117,6 +117,7 @@ fn model(id: &str, kind: ModelKind) -> ModelInfo {
         quality: Vec::new(),
         origin: ModelOrigin::Bundled,
         language_model: None,
+        speech_model: None,
     }
 }
 
@@ -332,9 +333,10 @@ fn an_exported_wav_that_is_dropped_is_the_take_again() {
         text: request.text.clone(),
         voice: request.voice,
         voice_sha256: "ab".into(),
-        vocoder: request.vocoder,
+        vocoder: request.vocoder.clone(),
         vocoder_sha256: String::new(),
         controls: request.controls,
+        options: request.options,
         seed: request.seed,
         version: "0".into(),
         device: "CPU".into(),

@@ -24,7 +24,7 @@ use crate::{
         config::Config,
         tokenizer::Tokenizer,
     },
-    nn::kernels::{Matrix, Store},
+    nn::kernels::Matrix,
 };
 
 /// The weights in one file.
@@ -53,7 +53,6 @@ pub struct HuggingFace<'a> {
     shards: Vec<Shard>,
     /// Which of the shards has a tensor, and under which name.
     weights: HashMap<Weight, (usize, String)>,
-    store: Store,
     on_progress: OnProgress<'a>,
     done: u64,
     total: u64,
@@ -96,7 +95,6 @@ impl<'a> HuggingFace<'a> {
             json,
             shards,
             weights,
-            store: Store::default(),
             on_progress,
             done: 0,
             total,
@@ -222,8 +220,7 @@ impl Checkpoint for HuggingFace<'_> {
         if let Weight::Layer(_, Part::Query | Part::Key) = weight {
             bytes = interleave(&bytes, n_in * stored.float.n_bytes(), self.config.head_dim);
         }
-        let matrix = stored.float.matrix(&mut self.store, &bytes, n_out, n_in);
-        matrix.map_err(Error::read(&self.folder))
+        Ok(stored.float.matrix(&bytes, n_out, n_in))
     }
 
     fn vector(&mut self, weight: Weight, len: usize) -> Result<Vec<f32>, Error> {

@@ -22,7 +22,6 @@ mod plain;
 mod pool;
 mod pool_account;
 mod portable;
-mod store;
 mod super_tiles;
 mod tile;
 
@@ -35,4 +34,3 @@ pub use format::WeightFormat;
 pub use instructions::Instructions;
 pub use matrix::Matrix;
 pub use pool::Pool;
-pub use store::Store;

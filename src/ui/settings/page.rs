@@ -261,15 +261,16 @@ fn speech_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     let Context { settings, models, .. } = ctx;
     choice_ui(ui, "Voice", |ui, label| {
         let tooltip = "Who speaks, unless another voice is chosen";
-        model_ui(ui, label, &mut settings.speak.voice, models, ModelKind::FastSpeech2, tooltip);
+        model_ui(ui, label, &mut settings.speak.voice, models, ModelKind::is_voice, tooltip);
     });
     choice_ui(ui, "Vocoder", |ui, _| {
-        for vocoder in VocoderChoice::ALL {
+        for vocoder in VocoderChoice::ALWAYS {
             let tooltip = match vocoder {
-                VocoderChoice::HifiGan => "The voice's neural vocoder: natural",
-                VocoderChoice::GriffinLim => "Needs no model: always there, sounds robotic",
+                VocoderChoice::HifiGan => "The bundled voices' neural vocoder: natural",
+                _ => "Needs no model: always there, sounds robotic",
             };
-            let choice = ui.selectable_value(&mut settings.speak.vocoder, vocoder, vocoder.label());
+            let name = vocoder.label().to_owned();
+            let choice = ui.selectable_value(&mut settings.speak.vocoder, vocoder, name);
             choice.on_hover_text(tooltip);
         }
     });
@@ -281,7 +282,8 @@ fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     let chat = &mut settings.chat;
     choice_ui(ui, "Language model", |ui, label| {
         let tooltip = "Who writes the replies, unless another model is chosen";
-        model_ui(ui, label, &mut chat.model, models, ModelKind::Llama, tooltip);
+        let writes = |kind| kind == ModelKind::Llama;
+        model_ui(ui, label, &mut chat.model, models, writes, tooltip);
     });
     choice_ui(ui, "Longest reply", |ui, label| {
         let field = egui::DragValue::new(&mut chat.max_tokens).range(1..=8192).suffix(" tokens");
@@ -302,30 +304,19 @@ fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     });
 }
 
-/// A number of which zero is written as "automatic".
-fn automatic<'a>(field: egui::DragValue<'a>, unit: &'static str) -> egui::DragValue<'a> {
-    const AUTOMATIC: &str = "automatic";
-    field
-        .custom_formatter(
-            move |n, _| {
-                if n < 1.0 { AUTOMATIC.to_owned() } else { format!("{n:.0}{unit}") }
-            },
-        )
-        .custom_parser(move |text| {
-            let text = text.trim();
-            if text.eq_ignore_ascii_case(AUTOMATIC) {
-                Some(0.0)
-            } else {
-                text.strip_suffix(unit.trim()).unwrap_or(text).trim().parse().ok()
-            }
-        })
-}
-
-/// How many threads language models may take.
+/// How many threads language models may take; zero is written as "automatic".
 fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
+    const AUTOMATIC: &str = "automatic";
     let most = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let field = egui::DragValue::new(threads).range(0..=most.min(Engine::MOST_THREADS)).speed(0.05);
-    ui.add(automatic(field, "")).labelled_by(label).on_hover_text(
+    let field = egui::DragValue::new(threads)
+        .range(0..=most.min(Engine::MOST_THREADS))
+        .speed(0.05)
+        .custom_formatter(|n, _| if n < 1.0 { AUTOMATIC.to_owned() } else { format!("{n:.0}") })
+        .custom_parser(|text| {
+            let text = text.trim();
+            if text.eq_ignore_ascii_case(AUTOMATIC) { Some(0.0) } else { text.parse().ok() }
+        });
+    ui.add(field).labelled_by(label).on_hover_text(
         "Threads that language models share their work among. Automatic takes one for each core, \
          up to four, and fewer while other programs want the cores.",
     );
@@ -334,14 +325,12 @@ fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
 fn memory_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     choice_ui(ui, "Key-value caches", |ui, label| {
         let limit = &mut ctx.settings.engine.kv_cache_mb;
-        let field = egui::DragValue::new(limit).range(0..=1_000_000).speed(10);
+        let field = egui::DragValue::new(limit).range(50..=1_000_000).speed(10).suffix(" MB");
         let tooltip = "What all replies together may keep of what they have read and written; \
-            a reply waits until it fits at its longest. Automatic takes an eighth of the memory of \
-            this machine.";
-        ui.add(automatic(field, " MB")).labelled_by(label).on_hover_text(tooltip);
-        let replies = &ctx.status.replies;
-        let (now, most) = (units::bytes(replies.kv_bytes), units::bytes(replies.kv_budget_bytes));
-        ui.label(theme::muted(format!("{now} of {most} at the moment"), ui.visuals()));
+            a reply waits until it fits at its longest";
+        ui.add(field).labelled_by(label).on_hover_text(tooltip);
+        let now = units::bytes(ctx.status.replies.kv_bytes);
+        ui.label(theme::muted(format!("{now} at the moment"), ui.visuals()));
     });
 }
 
@@ -373,7 +362,7 @@ fn model_ui(
     label: egui::Id,
     chosen: &mut String,
     models: &[ModelInfo],
-    kind: ModelKind,
+    does: fn(ModelKind) -> bool,
     tooltip: &str,
 ) {
     let name = |model: &ModelInfo| {
@@ -384,7 +373,7 @@ fn model_ui(
     let combo = egui::ComboBox::from_id_salt("model").selected_text(current).width(320.0).show_ui(
         ui,
         |ui| {
-            for model in models.iter().filter(|model| model.kind == kind) {
+            for model in models.iter().filter(|model| does(model.kind)) {
                 ui.push_id(&model.id, |ui| {
                     ui.selectable_value(chosen, model.id.clone(), name(model))
                         .on_hover_text(&model.source);

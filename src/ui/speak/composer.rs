@@ -9,7 +9,10 @@ use eframe::egui::{
 
 use super::{commands, page::Request, state::SpeakState, transport::command_button};
 use crate::{
-    domain::{ModelInfo, ModelKind, ProsodyControls, VocoderChoice},
+    domain::{
+        AttentionWindow, Control, DurationChoice, ModelInfo, ModelKind, ProsodyControls,
+        VocoderChoice, VoiceOptions, WindowChoice,
+    },
     library::catalog,
     settings,
     ui::{PageCommand, theme},
@@ -42,16 +45,22 @@ pub fn blocked(
     if !has_voice(models) {
         return Some("No voice is here; the Models page says what is missing");
     }
-    let ready = |kind, id: &str| {
-        models.iter().any(|model| model.kind == kind && model.id == id && model.is_ready())
+    let ready = |does: fn(ModelKind) -> bool, id: &str| {
+        models.iter().any(|model| does(model.kind) && model.id == id && model.is_ready())
     };
-    if !ready(ModelKind::FastSpeech2, &options.voice) {
+    if !ready(ModelKind::is_voice, &options.voice) {
         return Some("The chosen voice is not here; choose another one");
     }
-    if options.vocoder == VocoderChoice::HifiGan && !has_vocoder(models) {
-        return Some("HiFi-GAN's weights are not here; choose Griffin-Lim");
+    match &options.vocoder {
+        VocoderChoice::HifiGan if !has_vocoder(models) => {
+            return Some("HiFi-GAN's weights are not here; choose Griffin-Lim");
+        }
+        VocoderChoice::Model(id) if !ready(ModelKind::is_vocoder, id) => {
+            return Some("The chosen vocoder is not here; choose another one");
+        }
+        _ => (),
     }
-    if !ready(ModelKind::G2p, catalog::G2P) {
+    if !ready(|kind| kind == ModelKind::G2p, catalog::G2P) {
         return Some("The pronunciation model is not here; the Models page says what is missing");
     }
     text.trim().is_empty().then_some("There is nothing to say; type a sentence")
@@ -59,7 +68,7 @@ pub fn blocked(
 
 /// Whether any voice can be used.
 pub fn has_voice(models: &[ModelInfo]) -> bool {
-    models.iter().any(|model| model.kind == ModelKind::FastSpeech2 && model.is_ready())
+    models.iter().any(|model| model.kind.is_voice() && model.is_ready())
 }
 
 fn has_vocoder(models: &[ModelInfo]) -> bool {
@@ -99,23 +108,107 @@ pub fn composer_ui(
         let chars = if n_chars == 1 { "character" } else { "characters" };
         ui.label(theme::caption(format!("{n_chars} {chars}"), ui.visuals()));
     });
+    let voice = models.iter().find(|model| model.id == state.options.voice);
+    // A voice that is not there is shown as the ordinary kind, with nothing to press.
+    let kind = voice.map_or(ModelKind::FastSpeech2, |voice| voice.kind);
     ui.horizontal(|ui| {
-        let controls = &mut state.options.controls;
-        factor_ui(ui, "Pace", &mut controls.pace, "Speaking rate: 2 takes half the time");
-        factor_ui(
-            ui,
-            "Pitch",
-            &mut controls.pitch,
-            "Factor on the predicted fundamental frequency",
-        );
-        factor_ui(ui, "Energy", &mut controls.energy, "Factor on the predicted energy");
-        let is_default = *controls == ProsodyControls::default();
-        let reset = ui.add_enabled(!is_default, Button::new("As predicted"));
-        let reset = reset.on_hover_text("Set pace, pitch and energy to 1.00 ×");
-        if reset.on_disabled_hover_text("All three are as predicted").clicked() {
-            requests.push(Request::Run(commands::RESET_PROSODY));
+        for control in kind.controls() {
+            control_ui(ui, *control, &mut state.options);
+        }
+        if kind.controls().contains(&Control::Pace) {
+            let is_default = state.options.controls == ProsodyControls::default();
+            let reset = ui.add_enabled(!is_default, Button::new("As predicted"));
+            let reset = reset.on_hover_text("Set pace, pitch and energy to 1.00 ×");
+            if reset.on_disabled_hover_text("All three are as predicted").clicked() {
+                requests.push(Request::Run(commands::RESET_PROSODY));
+            }
         }
     });
+}
+
+/// One of the controls that the voice heeds.
+fn control_ui(ui: &mut Ui, control: Control, speak: &mut settings::Speak) {
+    let (controls, options) = (&mut speak.controls, &mut speak.options);
+    match control {
+        Control::Pace => {
+            factor_ui(ui, "Pace", &mut controls.pace, "Speaking rate: 2 takes half the time");
+        }
+        Control::Pitch => {
+            let hint = "Factor on the predicted fundamental frequency";
+            factor_ui(ui, "Pitch", &mut controls.pitch, hint);
+        }
+        Control::Energy => {
+            factor_ui(ui, "Energy", &mut controls.energy, "Factor on the predicted energy");
+        }
+        Control::LengthScale => {
+            let hint = "Factor on predicted durations: 2 takes twice the time";
+            factor_ui(ui, "Length scale", &mut options.length_scale, hint);
+        }
+        Control::Steps => {
+            let label = ui.label("Steps");
+            let steps = DragValue::new(&mut options.steps).range(VoiceOptions::STEPS);
+            let hint = "Steps from noise to mel: more take longer and change little beyond ten";
+            ui.add(steps).on_hover_text(hint).labelled_by(label.id);
+        }
+        Control::Temperature => {
+            let label = ui.label("Temperature");
+            let temperature = DragValue::new(&mut options.temperature)
+                .range(VoiceOptions::TEMPERATURES)
+                .speed(0.01)
+                .fixed_decimals(3);
+            let hint = "Factor on the noise that a mel begins as: less is flatter";
+            ui.add(temperature).on_hover_text(hint).labelled_by(label.id);
+        }
+        Control::Durations => {
+            ui.label("Durations");
+            for (choice, name, hint) in [
+                (DurationChoice::Predicted, "Predicted", "The likeliest durations"),
+                (DurationChoice::Drawn, "Drawn", "Drawn from what is likely, by the seed"),
+            ] {
+                ui.selectable_value(&mut options.durations, choice, name).on_hover_text(hint);
+            }
+        }
+        Control::GateThreshold => {
+            let label = ui.label("Gate threshold");
+            let threshold = DragValue::new(&mut options.gate_threshold)
+                .range(VoiceOptions::GATE_THRESHOLDS)
+                .speed(0.01)
+                .fixed_decimals(2);
+            let hint = "How sure the decoder must be that it has come to the end";
+            ui.add(threshold).on_hover_text(hint).labelled_by(label.id);
+        }
+        Control::Window => window_ui(ui, &mut options.window),
+    }
+}
+
+/// What the decoder may look at.
+fn window_ui(ui: &mut Ui, window: &mut WindowChoice) {
+    ui.label("Window");
+    let held = match *window {
+        WindowChoice::Held(window) => window,
+        _ => AttentionWindow { back: 1, ahead: 4 },
+    };
+    for (choice, name, hint) in [
+        (
+            WindowChoice::AsVoice,
+            "As the voice needs",
+            "The window that the voice came with, if any",
+        ),
+        (WindowChoice::Off, "Off", "The decoder may look at any phoneme"),
+        (WindowChoice::Held(held), "Held", "The decoder may look only so far back and ahead"),
+    ] {
+        ui.selectable_value(window, choice, name).on_hover_text(hint);
+    }
+    if let WindowChoice::Held(held) = window {
+        for (name, reach, hint) in [
+            ("Back", &mut held.back, "Phonemes behind the one last looked at"),
+            ("Ahead", &mut held.ahead, "Phonemes beyond the one last looked at"),
+        ] {
+            let label = ui.label(name);
+            let reach = DragValue::new(reach).range(VoiceOptions::WINDOW_REACH);
+            ui.add(reach).on_hover_text(hint).labelled_by(label.id);
+        }
+    }
 }
 
 /// The text, in a field that fills `rect` and scrolls inside it.
@@ -163,7 +256,7 @@ fn speak_button(
 
 fn voice_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
     let label = ui.label("Voice");
-    let voices = || models.iter().filter(|model| model.kind == ModelKind::FastSpeech2);
+    let voices = || models.iter().filter(|model| model.kind.is_voice());
     let chosen = voices().find(|voice| voice.id == options.voice);
     let name = chosen.map_or(options.voice.as_str(), |voice| voice.name.as_str()).to_owned();
     let combo = ComboBox::from_id_salt("speak-voice")
@@ -173,7 +266,8 @@ fn voice_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
         .show_ui(ui, |ui| {
             for voice in voices() {
                 let is_chosen = voice.id == options.voice;
-                let button = Button::selectable(is_chosen, voice.name.as_str());
+                let name = format!("{} ({})", voice.name, voice.kind.label());
+                let button = Button::selectable(is_chosen, name);
                 let button = ui.add_enabled(voice.is_ready(), button);
                 let button = button.on_disabled_hover_text("Its weights are not here");
                 if button.on_hover_text(voice.licence.as_str()).clicked() {
@@ -185,12 +279,10 @@ fn voice_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
 }
 
 fn vocoder_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
-    for vocoder in VocoderChoice::ALL {
+    for vocoder in VocoderChoice::ALWAYS {
         let (is_ready, hint) = match vocoder {
-            VocoderChoice::HifiGan => (has_vocoder(models), "Neural vocoder of the voice"),
-            VocoderChoice::GriffinLim => {
-                (true, "Phase reconstruction: no weights, robotic, always there")
-            }
+            VocoderChoice::HifiGan => (has_vocoder(models), "Neural vocoder of the bundled voices"),
+            _ => (true, "Phase reconstruction: no weights, robotic, always there"),
         };
         let chip = Button::selectable(options.vocoder == vocoder, vocoder.label());
         let chip = ui.add_enabled(is_ready, chip).on_hover_text(hint);
@@ -199,11 +291,36 @@ fn vocoder_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) 
             options.vocoder = vocoder;
         }
     }
+    let own: Vec<&ModelInfo> = own_vocoders(models).collect();
+    if own.is_empty() {
+        return;
+    }
+    let chosen = match &options.vocoder {
+        VocoderChoice::Model(id) => id.clone(),
+        _ => "Own…".to_owned(),
+    };
+    let combo = ComboBox::from_id_salt("speak-vocoder").truncate().selected_text(chosen);
+    let combo = combo.show_ui(ui, |ui| {
+        for model in own {
+            let choice = VocoderChoice::Model(model.id.clone());
+            let name = format!("{} ({})", model.name, model.kind.label());
+            let button = Button::selectable(options.vocoder == choice, name);
+            if ui.add_enabled(model.is_ready(), button).clicked() {
+                options.vocoder = choice;
+            }
+        }
+    });
+    combo.response.accessible_name("Vocoder of your own");
+}
+
+/// Vocoders beside the one of the bundled voices.
+fn own_vocoders(models: &[ModelInfo]) -> impl Iterator<Item = &ModelInfo> {
+    models.iter().filter(|model| model.kind.is_vocoder() && model.id != catalog::VOCODER)
 }
 
 fn seed_ui(ui: &mut Ui, options: &mut settings::Speak) {
     let label = ui.label("Seed");
-    let hint = "Seed of everything random: the phases that Griffin-Lim begins with";
+    let hint = "Seed of everything random: noise, units that fall silent, Griffin-Lim's phases";
     let seed = DragValue::new(&mut options.seed).range(SEEDS).clamp_existing_to_range(false);
     ui.add(seed).on_hover_text(hint).labelled_by(label.id);
     if ui.button("New seed").on_hover_text("Draw another seed").clicked() {
@@ -252,6 +369,7 @@ mod tests {
             quality: Vec::new(),
             origin: ModelOrigin::Bundled,
             language_model: None,
+            speech_model: None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         Alignment, MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, Prosody, ProsodyControls,
-        SpeechTiming, VocoderChoice, Word,
+        SpeechTiming, VocoderChoice, VoiceOptions, Word,
     },
     engine::{SpeakEvent, SpeakRequest, SpokenSentence},
     settings::Settings,
@@ -45,6 +45,7 @@ pub fn request() -> SpeakRequest {
         voice: "joe-fastspeech2".to_owned(),
         vocoder: VocoderChoice::HifiGan,
         controls: ProsodyControls::default(),
+        options: VoiceOptions::default(),
         seed: 7,
     }
 }
@@ -179,7 +180,9 @@ fn sentence(
         mel,
         alignment,
         prosody: Some(prosody),
+        attention: None,
         energy,
+        is_whole: true,
     }
 }
 

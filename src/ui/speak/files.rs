@@ -54,7 +54,7 @@ pub enum Written {
 #[derive(Debug, Clone)]
 pub enum Content {
     /// The sound, with what made it.
-    Wav(Arc<Waveform>, Option<SpeechRecord>),
+    Wav(Arc<Waveform>, Option<Box<SpeechRecord>>),
     /// The mel, a pixel per cell.
     MelPng(Vec<Arc<SpokenSentence>>, ColorMap),
 }
@@ -75,7 +75,7 @@ impl Content {
     pub fn bytes(&self) -> Result<Vec<u8>, String> {
         match self {
             Self::Wav(waveform, record) => {
-                audio::wav_bytes(waveform, record.as_ref()).map_err(|error| error.to_string())
+                audio::wav_bytes(waveform, record.as_deref()).map_err(|error| error.to_string())
             }
             Self::MelPng(sentences, map) => mel_png(sentences, *map),
         }
@@ -128,6 +128,8 @@ fn read(path: &Path) -> Result<Restored, String> {
         mel,
         alignment: Alignment::default(),
         prosody: None,
+        attention: None,
+        is_whole: true,
     };
     Ok(Restored { waveform, record, heard, f0_hz })
 }

@@ -76,7 +76,9 @@ impl Lane {
             Self::Mel => "Mel spectrogram: the frames that the vocoder sounds",
             Self::Words => "Words; a dotted line marks a guessed pronunciation",
             Self::Phonemes => "Phonemes in ARPAbet",
-            Self::Alignment => "Hard alignment: which phoneme is heard in which frame",
+            Self::Alignment => {
+                "Which phoneme is heard in which frame, and where a Tacotron has looked"
+            }
             Self::Pitch => "Fundamental frequency: measured as a line, predicted as bars",
             Self::Energy => {
                 "Energy, the L2 norm over linear mel bands: measured as a line, predicted as bars"

@@ -222,7 +222,9 @@ impl Page for SpeakPage {
             }
             commands::UNDO_DELETE => self.state.undo_delete(),
             commands::EXPORT_WAV => {
-                self.open_export(|take| Content::Wav(take.waveform.clone(), take.record.clone()));
+                self.open_export(|take| {
+                    Content::Wav(take.waveform.clone(), take.record.clone().map(Box::new))
+                });
             }
             commands::EXPORT_MEL => {
                 let map = ctx.settings.appearance.color_map;

@@ -291,7 +291,8 @@ impl Stage {
                 painter.text(at, Align2::RIGHT_CENTER, placed.lane.title(), font, muted);
             }
             Lane::Alignment => {
-                paint_alignment(painter, plot, time, &take.phonemes, ink.accent, ink);
+                let looked = take.looked();
+                paint_alignment(painter, plot, time, &take.phonemes, &looked, ink.accent, ink);
             }
             Lane::Pitch => {
                 let values = round_range(take.f0_range[0], take.f0_range[1]);
@@ -342,7 +343,10 @@ fn described(take: &Take, lane: Lane) -> String {
             format!("Words: {}", words.join(" "))
         }
         Lane::Phonemes => format!("Phonemes: {}", take.phonemes.len()),
-        Lane::Alignment => format!("Alignment of {} phonemes", take.phonemes.len()),
+        Lane::Alignment if take.looked().is_empty() => {
+            format!("Alignment of {} phonemes", take.phonemes.len())
+        }
+        Lane::Alignment => format!("Attention to {} phonemes", take.phonemes.len()),
         Lane::Pitch => match take.f0_range {
             [low, high] if low <= high => format!("F0 curve, {low:.0} to {high:.0} Hz"),
             _ => "F0 curve, nothing voiced".to_owned(),

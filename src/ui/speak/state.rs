@@ -133,8 +133,9 @@ impl SpeakState {
         SpeakRequest {
             text: self.text.clone(),
             voice: self.options.voice.clone(),
-            vocoder: self.options.vocoder,
+            vocoder: self.options.vocoder.clone(),
             controls: self.options.controls,
+            options: self.options.options,
             seed: self.options.seed,
         }
     }
@@ -157,8 +158,9 @@ impl SpeakState {
         let request = record.as_ref().map(|record| SpeakRequest {
             text: record.text.clone(),
             voice: record.voice.clone(),
-            vocoder: record.vocoder,
+            vocoder: record.vocoder.clone(),
             controls: record.controls,
+            options: record.options,
             seed: record.seed,
         });
         let mut take = Take::new(id, request);
@@ -333,8 +335,9 @@ impl SpeakState {
         self.text.clone_from(&request.text);
         self.options = settings::Speak {
             voice: request.voice.clone(),
-            vocoder: request.vocoder,
+            vocoder: request.vocoder.clone(),
             controls: request.controls,
+            options: request.options,
             seed: request.seed,
         };
     }

@@ -6,7 +6,7 @@ use crate::{
     domain::{SpeechRecord, SpeechTiming, Waveform},
     engine::{SpeakRequest, SpokenSentence},
     ui::widgets::{
-        alignment_view::{Interval, IntervalKind, interval_at},
+        alignment_view::{Interval, IntervalKind, Looked, interval_at},
         prosody_view::Step,
     },
 };
@@ -150,10 +150,16 @@ impl Take {
         self.timing.and_then(|timing| timing.rtf(&self.waveform))
     }
 
-    /// The next sentence, which begins where the sound made so far ends.
+    /// The next sentence, which begins where the sound made so far ends; or more of the last one.
     pub fn push_sentence(&mut self, spoken: Arc<SpokenSentence>) {
-        let start_secs = self.waveform.duration_secs();
-        let first_frame = self.n_frames();
+        let grown = self.pieces.pop_if(|last| last.spoken.sentence_idx == spoken.sentence_idx);
+        let (start_secs, first_frame) = match &grown {
+            Some(piece) => {
+                self.forget_intervals(&piece.spoken);
+                (piece.start_secs, piece.first_frame)
+            }
+            None => (self.waveform.duration_secs(), self.n_frames()),
+        };
         self.n_sentences = spoken.n_sentences;
         self.place_intervals(start_secs, &spoken);
         for &energy in &spoken.energy {
@@ -161,6 +167,17 @@ impl Take {
         }
         self.pieces.push(Piece { start_secs, first_frame, spoken, f0_hz: Vec::new() });
         self.revision += 1;
+    }
+
+    /// Takes back what was placed last, for a sentence that comes again.
+    fn forget_intervals(&mut self, spoken: &SpokenSentence) {
+        let n_phonemes = spoken.phonemes.phonemes.len();
+        self.phonemes.truncate(self.phonemes.len() - n_phonemes);
+        self.words.truncate(self.words.len() - spoken.phonemes.words.len());
+        if spoken.prosody.is_some() {
+            self.f0_steps.truncate(self.f0_steps.len() - n_phonemes);
+            self.energy_steps.truncate(self.energy_steps.len() - n_phonemes);
+        }
     }
 
     /// The next samples.
@@ -222,6 +239,22 @@ impl Take {
         }
     }
 
+    /// Where the voice looked, sentence by sentence; nothing for voices that do not look.
+    pub fn looked(&self) -> Vec<Looked<'_>> {
+        let mut first_phoneme = 0;
+        let mut looked = Vec::new();
+        for Piece { start_secs, spoken, .. } in &self.pieces {
+            if let Some(attention) = &spoken.attention {
+                let frames = attention.frames_per_step as f64;
+                let step_secs = frames * spoken.mel.config.frame_secs();
+                let start_secs = *start_secs;
+                looked.push(Looked { start_secs, step_secs, first_phoneme, attention });
+            }
+            first_phoneme += spoken.phonemes.phonemes.len();
+        }
+        looked
+    }
+
     /// The sentence that is heard at a time.
     pub fn piece_at(&self, secs: f64) -> Option<&Piece> {
         let after = self.pieces.partition_point(|piece| piece.start_secs <= secs);
@@ -267,6 +300,18 @@ fn snippet(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::speak::example;
+
+    #[test]
+    fn a_sentence_that_comes_again_takes_the_place_of_the_first() {
+        let mut take = example::take(12.0);
+        let (before, last) = (take.clone(), take.pieces.last().unwrap().spoken.clone());
+        take.push_sentence(Arc::clone(&last));
+        assert_eq!((&take.phonemes, &take.words), (&before.phonemes, &before.words));
+        assert_eq!(take.f0_steps, before.f0_steps);
+        assert_eq!(take.pieces.len(), before.pieces.len());
+        assert_eq!(take.n_frames(), before.n_frames());
+    }
 
     #[test]
     fn a_long_text_is_cut_between_letters() {

@@ -59,9 +59,9 @@ pub struct Piece<'a> {
 pub struct MelView {
     colors: Option<Colors>,
     tiles: Vec<Tile>,
-    /// Whole pieces that are on the card.
+    /// Pieces before the one that is being brought onto the card.
     n_pieces: usize,
-    /// Frames of the next piece that are.
+    /// Frames of that one that are on it.
     n_frames: usize,
 }
 
@@ -93,7 +93,8 @@ impl MelView {
         let Some(colors) = &self.colors else { return false };
         let widest = ctx.input(|input| input.max_texture_side).min(WIDEST);
         let mut room = FRAMES_AT_ONCE;
-        for piece in pieces.skip(self.n_pieces) {
+        let mut pieces = pieces.skip(self.n_pieces).peekable();
+        while let Some(piece) = pieces.next() {
             let n_frames = piece.mel.n_frames();
             while self.n_frames < n_frames {
                 if room == 0 {
@@ -112,8 +113,11 @@ impl MelView {
                 self.n_frames += n;
                 room -= n;
             }
-            self.n_pieces += 1;
-            self.n_frames = 0;
+            // The last piece may have grown by the next time.
+            if pieces.peek().is_some() {
+                self.n_pieces += 1;
+                self.n_frames = 0;
+            }
         }
         false
     }

@@ -182,12 +182,14 @@ fn record(request: &SpeakRequest, ctx: &Context<'_>) -> SpeechRecord {
         text: request.text.clone(),
         voice: request.voice.clone(),
         voice_sha256: sha256(&request.voice),
-        vocoder: request.vocoder,
-        vocoder_sha256: match request.vocoder {
+        vocoder: request.vocoder.clone(),
+        vocoder_sha256: match &request.vocoder {
             VocoderChoice::HifiGan => sha256(catalog::VOCODER),
             VocoderChoice::GriffinLim => String::new(),
+            VocoderChoice::Model(id) => sha256(id),
         },
         controls: request.controls,
+        options: request.options,
         seed: request.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: ctx.status.device.clone(),
