@@ -1,11 +1,12 @@
 """Score the held-out sentences on the training machine.
 
-    python evaluate.py --packed packed --out scores.json teacher copy=VOCODER fs2=FASTSPEECH2+VOCODER ...
+    python evaluate.py --packed packed --out scores.json teacher copy=VOCODER fs2=ACOUSTIC+VOCODER ...
 
 Systems: `teacher` (its own waves), NAME=VOCODER.safetensors (copy synthesis: the vocoder speaks the
-teacher's mels) and NAME=FASTSPEECH2.safetensors+VOCODER.safetensors. Scores: word error rate by
+teacher's mels) and NAME=ACOUSTIC.safetensors[:option=value...]+VOCODER.safetensors (any of the acoustic
+models; options in lib/voices.py). Scores: word error rate by
 whisper-tiny.en (greedy), DNSMOS P.835, F0 statistics; for copy synthesis also the median absolute F0
-error in cents and the mel L1 against the teacher's wave.
+error in cents and the mel L1 against the teacher's wave; for Tacotrons the sentences whose attention failed.
 """
 
 import argparse
@@ -22,9 +23,10 @@ import torch
 from safetensors.torch import load_file
 
 from lib import hifigan, melspec, teacher, whisper_tiny
-from lib.fastspeech2 import FastSpeech2
-from lib.frontend import word_errors, words_for_scoring
+from lib.frontend import SYMBOLS, word_errors, words_for_scoring
+from lib.recurrent import attention_faults
 from lib.training import DEVICE
+from lib.voices import Voice
 
 POLY = [np.poly1d(p) for p in ((-0.08397278, 1.22083953, 0.0052439), (-0.13166888, 1.60915514, -0.39604546),
                                (-0.06766283, 1.11546468, 0.04602535))]
@@ -55,6 +57,7 @@ def main():
     ap.add_argument("--packed", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--wavs", type=Path, help="keep the waves here")
+    ap.add_argument("--seed", type=int, default=0, help="of models that draw noise")
     ap.add_argument("--first", type=int, default=10 ** 9, help="only the first N sentences")
     ap.add_argument("systems", nargs="+")
     a = ap.parse_args()
@@ -69,13 +72,16 @@ def main():
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(a.packed / "sig_bak_ovr.onnx"), options)
 
-    torch.manual_seed(3)
-    voice = teacher.Vits({k: torch.from_numpy(v.astype(np.float32)) for k, v in np.load(a.packed / "teacher.npz").items()})
-    voice = voice.to(DEVICE).eval()
-    truth = []
-    for i in range(n):
-        ids = cut("tokens", "token_offsets", i)[None].to(DEVICE)
-        truth.append(voice(ids, torch.tensor([ids.shape[1]], device=DEVICE), 0.333, 0.3, 1.0)[0][0])
+    def speak_teacher():
+        torch.manual_seed(3)
+        voice = teacher.Vits({k: torch.from_numpy(v.astype(np.float32)) for k, v in np.load(a.packed / "teacher.npz").items()})
+        voice = voice.to(DEVICE).eval()
+        for i in range(n):
+            ids = cut("tokens", "token_offsets", i)[None].to(DEVICE)
+            yield voice(ids, torch.tensor([ids.shape[1]], device=DEVICE), 0.333, 0.3, 1.0)[0][0]
+
+    spoken_by_teacher = [s for s in a.systems if "+" not in s]
+    truth = list(speak_teacher()) if spoken_by_teacher else None
     results = {}
     for system in a.systems:
         start = time.time()
@@ -86,13 +92,20 @@ def main():
             else:
                 *acoustic, vocoder = parts.split("+")
                 generator = hifigan.load_public(load_file(vocoder)).to(DEVICE)
+                attentions = None
                 if acoustic:
-                    model = FastSpeech2.from_state(load_file(acoustic[0])).to(DEVICE)
-                    mels = [model.infer(cut("symbols", "symbol_offsets", i))["mel_post"] for i in range(n)]
+                    torch.manual_seed(a.seed)
+                    sentences = [cut("symbols", "symbol_offsets", i) for i in range(n)]
+                    voice_under_test = Voice(acoustic[0], DEVICE)
+                    mels, attentions = voice_under_test.mels(sentences)
                 else:
                     mels = [melspec.mel(y[None])[0].T for y in truth]
                 waves = [generator(m.T[None])[0] for m in mels]
         result = {}
+        if parts and attentions:
+            faults = [attention_faults(w.cpu(), s >= SYMBOLS.index("AA0"), stopped, voice_under_test.model.r * melspec.HOP / melspec.SAMPLE_RATE)
+                      for s, (w, stopped) in zip(sentences, attentions)]
+            result["attention_failures"] = sum(map(bool, faults))
         if parts and not acoustic:
             cents, l1 = [], []
             for y, t, m in zip(waves, truth, mels):

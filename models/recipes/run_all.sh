@@ -1,16 +1,35 @@
 #!/usr/bin/env bash
 # The whole recipe after `pack.py`, on one machine with a GPU:  run_all.sh PACKED WORK
-# (with two GPUs start the vocoder beside FastSpeech 2: at step 6000 it waits for the predicted mels)
+# (the acoustic models may run side by side, and the vocoder beside them; predict_mels.py lets it hear others than FastSpeech 2)
 set -euo pipefail
 packed=$1 work=$2
+out=$work/out
 cd "$(dirname "$0")"
 python3 generate_corpus.py --packed "$packed" --corpus "$work/corpus"
-python3 train_fastspeech2.py --corpus "$work/corpus" --out "$work/out"
-# the shipped vocoder was trained in two parts
-python3 train_hifigan.py --packed "$packed" --corpus "$work/corpus" --out "$work/out" --name first --steps 27000 --stop 7000
-python3 train_hifigan.py --packed "$packed" --corpus "$work/corpus" --out "$work/out" --start "$work/out/first.safetensors" \
+python3 train_fastspeech2.py --corpus "$work/corpus" --out "$out"
+# the shipped Tacotrons were trained in two parts
+resume() { # MODEL STOP STEPS LEARNING_RATE
+  python3 train_tacotron.py --model $1 --corpus "$work/corpus" --out "$out/first" --steps 6000 --stop $2
+  python3 train_tacotron.py --model $1 --corpus "$work/corpus" --out "$out" --start "$out/first/$1.safetensors" \
+    --steps $3 --lr $4 --frames 32000
+}
+resume tacotron2 2000 2450 8e-4
+resume tacotron 3000 1450 6e-4
+python3 train_matcha.py --corpus "$work/corpus" --out "$out"
+python3 train_durations.py --matcha "$out/matcha.safetensors" --corpus "$work/corpus" --out "$out" --stop 1000
+# the shipped vocoder was trained in three parts
+python3 train_hifigan.py --packed "$packed" --corpus "$work/corpus" --out "$out" --name first --steps 27000 --stop 7000
+python3 train_hifigan.py --packed "$packed" --corpus "$work/corpus" --out "$out" --name second --start "$out/first.safetensors" \
   --steps 11500 --gta-from 200
-python3 evaluate.py --packed "$packed" --out "$work/scores.json" teacher copy="$work/out/hifigan.safetensors" \
-  fs2="$work/out/fastspeech2.safetensors+$work/out/hifigan.safetensors"
-python3 export.py --fastspeech2 "$work/out/fastspeech2.safetensors" --hifigan "$work/out/hifigan.safetensors" \
-  --stats "$work/corpus/stats.json" --scores "$work/scores.json"
+python3 train_hifigan.py --packed "$packed" --corpus "$work/corpus" --out "$out" --start "$out/second.safetensors" \
+  --steps 6000 --stop 2000 --lr 2e-4 --settle 300 --gta-from 0
+vocoder=$out/hifigan.safetensors matcha=$out/matcha.safetensors
+python3 evaluate.py --packed "$packed" --out "$work/scores.json" teacher copy="$vocoder" fs2="$out/fastspeech2.safetensors+$vocoder" \
+  tacotron2="$out/tacotron2.safetensors+$vocoder" tacotron="$out/tacotron.safetensors+$vocoder" \
+  matcha="$matcha+$vocoder" matcha2="$matcha:steps=2+$vocoder" matcha10="$matcha:steps=10+$vocoder" \
+  matcha_sdp="$matcha:durations=durations.safetensors+$vocoder"
+python3 check_attention.py --packed "$packed" --corpus "$work/corpus" --out "$work/attention.json" \
+  "$out/tacotron2.safetensors" "$out/tacotron.safetensors"
+python3 export.py --fastspeech2 "$out/fastspeech2.safetensors" --hifigan "$vocoder" --tacotron2 "$out/tacotron2.safetensors" \
+  --tacotron "$out/tacotron.safetensors" --matcha "$matcha" --durations "$out/durations.safetensors" \
+  --stats "$work/corpus/stats.json" --scores "$work/scores.json" --attention "$work/attention.json"

@@ -12,26 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from lib.fastspeech2 import FastSpeech2
-from lib.training import CUDA, DEVICE, EMA, Buckets, Corpus, Graphed, cosine, log, set_lr
-
-
-def gaussian_window(size=11, sigma=1.5):
-    g = torch.exp(-(torch.arange(size).float() - size // 2) ** 2 / (2 * sigma ** 2))
-    return (g / g.sum()).to(DEVICE)
-
-
-def ssim_loss(a, b, mask, window):
-    """1 - SSIM of two mels scaled to about 0..1, averaged over the valid frames."""
-    a, b = a[:, None] * mask[:, None], b[:, None] * mask[:, None]
-    blur = lambda t: F.conv2d(F.conv2d(t, window.view(1, 1, -1, 1), padding=(5, 0)), window.view(1, 1, 1, -1), padding=(0, 5))
-    ma, mb = blur(a), blur(b)
-    va, vb, cov = blur(a * a) - ma ** 2, blur(b * b) - mb ** 2, blur(a * b) - ma * mb
-    s = ((2 * ma * mb + 1e-4) * (2 * cov + 9e-4)) / ((ma ** 2 + mb ** 2 + 1e-4) * (va + vb + 9e-4))
-    return ((1 - s[:, 0]) * mask).sum() / (mask.sum() * a.shape[-1])
+from lib.losses import Ssim
+from lib.training import CUDA, DEVICE, EMA, Buckets, Corpus, Graphed, cosine, half, log, set_lr
 
 
 class Losses:
@@ -39,7 +24,7 @@ class Losses:
         self.model = model
         self.mean = torch.tensor(stats["mel_mean"], device=DEVICE)
         self.std = stats["mel_std"]
-        self.window = gaussian_window()
+        self.ssim = Ssim(DEVICE)
 
     def __call__(self, x, lengths, durations, pitch, energy, mel):
         with torch.autocast(DEVICE.split(":")[0], torch.bfloat16, enabled=CUDA, cache_enabled=False):
@@ -49,17 +34,13 @@ class Losses:
         square = lambda p, t: (((p.float() - t) ** 2) * mask).sum() / mask.sum()
         unit = lambda y: ((y - self.mean) / self.std + 3) / 6
         # SpeechBrain cuts durations (expm1(log_d)) to whole numbers, so aim half a frame higher
-        return dict(mel=l1(o["post"]), pre=l1(o["pre"]), ssim=ssim_loss(unit(o["post"]), unit(mel), frames, self.window),
+        return dict(mel=l1(o["post"]), pre=l1(o["pre"]), ssim=self.ssim(unit(o["post"]), unit(mel), frames),
                     duration=square(o["log_d"], torch.log1p(durations + 0.5)),
                     pitch=square(o["pitch"], pitch), energy=square(o["energy"], energy))
 
     @staticmethod
     def total(l):
         return l["mel"] + 0.2 * l["pre"] + 0.5 * l["ssim"] + 0.2 * l["duration"] + 0.1 * l["pitch"] + 0.1 * l["energy"]
-
-
-def half(state):
-    return {k: v.detach().half().cpu().contiguous() for k, v in state.items()}
 
 
 def main():
@@ -145,8 +126,8 @@ def main():
                 y = model(x, lengths, d, pitch, energy, mel.shape[1])["post"].half().cpu().numpy()
             for r, k in enumerate(idx.tolist()):
                 gta[offsets[k]:offsets[k + 1]] = y[r, :offsets[k + 1] - offsets[k]]
-    np.save(a.corpus / "gta_part.npy", gta)
-    (a.corpus / "gta_part.npy").rename(a.corpus / "gta.npy")
+    np.save(a.corpus / "part.npy", gta)
+    (a.corpus / "part.npy").rename(a.corpus / "gta.npy")
     print("predicted mels written,", round(time.time() - start, 1), "s", flush=True)
 
 

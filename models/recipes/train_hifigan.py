@@ -4,7 +4,8 @@
 
 All weights but the first layer come from the teacher; the first layer (mel -> channels) is the least
 squares fit to the teacher's own first layer. From step --gta-from on, part of every batch are mels
-predicted by FastSpeech 2 (corpus/gta.npy, written by train_fastspeech2.py).
+predicted by the acoustic models: every corpus/gta*.npy there is (train_fastspeech2.py writes one,
+predict_mels.py the others), in turn.
 
 Losses: 45 x mel (three resolutions), least-squares GAN with feature matching (five period and three
 spectrogram discriminators), and two terms that make the pitch exact: the log spectrum below 2 kHz with
@@ -123,6 +124,7 @@ def main():
     ap.add_argument("--adv", type=float, default=1.0, help="weight of the adversarial and feature losses")
     ap.add_argument("--gta", type=float, default=0.5, help="share of predicted mels in a batch")
     ap.add_argument("--gta-from", type=int, default=6000)
+    ap.add_argument("--settle", type=int, default=0, help="steps in which new discriminators learn before the generator moves")
     ap.add_argument("--check", type=int, default=1000)
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
@@ -153,16 +155,17 @@ def main():
     share = corpus.n_frames[candidates].float().cumsum(0)
     share = share / share[-1]
     frame_range, sample_range = torch.arange(frames, device=DEVICE)[None], torch.arange(a.segment, device=DEVICE)[None]
-    predicted = None
+    predicted = {}  # name -> mels of the whole corpus
 
     def sample():
         k = candidates[torch.searchsorted(share, torch.rand(a.batch, device=DEVICE)).clamp_max(len(candidates) - 1)]
         first = corpus.frame_offsets[k] + (torch.rand(a.batch, device=DEVICE) * (corpus.n_frames[k] - frames)).long()
         q = first[:, None] + frame_range
         mel = corpus.mel[q].float()
-        if predicted is not None:
-            half = round(a.batch * a.gta)
-            mel[:half] = predicted[q[:half]].float()
+        n_predicted = round(a.batch * a.gta)
+        for i, mels in enumerate(predicted.values()):
+            rows = slice(i, n_predicted, len(predicted))
+            mel[rows] = mels[q[rows]].float()
         return mel.transpose(1, 2).contiguous(), corpus.wave[first[:, None] * HOP + sample_range].float() / 32768
 
     amp = lambda: torch.autocast(DEVICE.split(":")[0], torch.bfloat16, enabled=CUDA, cache_enabled=False)
@@ -212,7 +215,9 @@ def main():
 
     def save():
         public = {k: v.half().cpu().contiguous() for k, v in public_state(ema.state()).items()}
-        save_file(public, str(a.out / f"{a.name}.safetensors"))
+        part = a.out / f"{a.name}.part"
+        save_file(public, str(part))
+        part.rename(a.out / f"{a.name}.safetensors")
 
     torch.backends.cudnn.benchmark = False  # many lengths below
     print("start: val mel L1, F0 cents", validate(), flush=True)
@@ -240,14 +245,15 @@ def main():
     while step < last:
         if step % 20 == 0:
             factor = cosine(step, a.steps, 400, 0.05)
-            set_lr(opt_g, a.lr * factor)
+            set_lr(opt_g, a.lr * factor if step >= a.settle else 0.0)
             set_lr(opt_d, a.lr * factor)
-        if step == a.gta_from and a.gta > 0:
-            path = corpus.folder / "gta.npy"
-            while not path.exists():
+        if step >= a.gta_from and a.gta > 0 and (step - a.gta_from) % 200 == 0:
+            while not (found := sorted(corpus.folder.glob("gta*.npy"))):
                 time.sleep(1)
-            predicted = torch.from_numpy(np.load(path)).to(DEVICE)
-            print("predicted mels from step", step, round(time.time() - start), "s", flush=True)
+            for path in found:
+                if path.stem not in predicted:
+                    predicted[path.stem] = torch.from_numpy(np.load(path)).to(DEVICE)
+                    print(path.stem, "from step", step, round(time.time() - start), "s", flush=True)
         mel, wave = sample()
         static_mel.copy_(mel)
         static_wave.copy_(wave)

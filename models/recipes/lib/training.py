@@ -1,4 +1,4 @@
-"""Data on the GPU, fixed-shape buckets, CUDA graphs, EMA and step schedule shared by the two trainers."""
+"""Data on the GPU, fixed-shape buckets, CUDA graphs, EMA and step schedule shared by the trainers."""
 
 import json
 import math
@@ -21,7 +21,7 @@ VALIDATION = 200  # the last sentences of the corpus
 class Corpus:
     """The generated corpus (see generate_corpus.py), whole, on the device."""
 
-    def __init__(self, folder, wave=False):
+    def __init__(self, folder, wave=False, validation=VALIDATION):
         self.folder = Path(folder)
         load = lambda name: torch.from_numpy(np.load(self.folder / f"{name}.npy")).to(DEVICE)
         self.symbols, self.symbol_offsets, self.durations, self.frame_offsets = map(
@@ -33,7 +33,7 @@ class Corpus:
         self.n = len(self.n_symbols)
         self.n_symbols_cpu, self.n_frames_cpu = self.n_symbols.cpu(), self.n_frames.cpu()
         self.stats = json.loads((self.folder / "stats.json").read_text())
-        n_val = min(VALIDATION, self.n // 10)
+        n_val = min(validation, self.n // 10)
         self.train, self.val = torch.arange(self.n - n_val), torch.arange(self.n - n_val, self.n)
 
     def batches(self, budget, indices):
@@ -48,6 +48,10 @@ class Corpus:
             out.append(indices[start:end])
             start = end
         return out
+
+    def sentence(self, index):
+        """The symbols of one sentence."""
+        return self.symbols[self.symbol_offsets[index]:self.symbol_offsets[index + 1]].long()
 
     def get(self, indices, n=None, t=None):
         """-> symbols, their count, durations, pitch, energy, mel (raw ln), padded to n symbols and t frames."""
@@ -136,6 +140,16 @@ class EMA:
 
     def state(self):
         return {k: v.clone() for k, v in zip(self.keys, self.mean)}
+
+
+def state_of(module, ema):
+    """The module's whole state with the parameters' moving averages in place of the parameters."""
+    return {**{k: v.clone() for k, v in module.state_dict().items()}, **ema.state()}
+
+
+def half(state):
+    """Tensors as they are shipped: floats in 16 bits."""
+    return {k: (v.detach().half() if v.is_floating_point() else v).cpu().contiguous() for k, v in state.items()}
 
 
 def cosine(step, total, warm, floor):
