@@ -109,12 +109,13 @@ pub struct Audio {
 }
 
 /// What the engine may take.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Engine {
     /// Threads of the language models; zero takes one for each physical core, up to four.
     pub threads: usize,
-    /// Keys and values of all replies together, in MB; a reply waits until its own fit.
+    /// Keys and values of all replies together, in MB; a reply waits until its own fit. Zero takes an
+    /// eighth of the machine's memory.
     pub kv_cache_mb: u32,
 }
 
@@ -127,7 +128,7 @@ impl Engine {
         self.threads.min(Self::MOST_THREADS)
     }
 
-    /// What keys and values may take.
+    /// What keys and values may take; zero stands for a share of the machine's memory.
     pub fn kv_budget_bytes(&self) -> u64 {
         u64::from(self.kv_cache_mb) * 1_000_000
     }
@@ -136,12 +137,6 @@ impl Engine {
 impl Default for Appearance {
     fn default() -> Self {
         Self { theme: Theme::default(), zoom: 1.0, color_map: ColorMap::default() }
-    }
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        Self { threads: 0, kv_cache_mb: 2000 }
     }
 }
 
@@ -180,7 +175,7 @@ impl Settings {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(Error::File { source, path: path.to_owned() }),
+            Err(why) => return Err(Error::File { why, path: path.to_owned() }),
         };
         toml::from_str(&text).map_err(|error| Error::Syntax {
             why: error.message().to_owned(),
@@ -200,7 +195,7 @@ impl Settings {
             path: path.to_owned(),
         })?;
         files::write_atomically(path, text.as_bytes())
-            .map_err(|source| Error::File { source, path: path.to_owned() })
+            .map_err(|why| Error::File { why, path: path.to_owned() })
     }
 }
 
@@ -208,10 +203,10 @@ impl Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file itself.
-    #[error("cannot use the settings file ({source}){}: {}", files::advice(source), path.display())]
+    #[error("cannot use the settings file ({why}){}: {}", files::advice(why), path.display())]
     File {
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
         /// Which file.
         path: PathBuf,
     },

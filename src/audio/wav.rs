@@ -18,22 +18,22 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum WavError {
     /// The file itself.
-    #[error("cannot {action} the sound file ({source}){advice}: {}", path.display())]
+    #[error("cannot {action} the sound file ({why}){advice}: {}", path.display())]
     File {
         /// Read or write.
         action: &'static str,
         /// What the system says.
-        source: std::io::Error,
+        why: std::io::Error,
         /// What helps, where something does.
         advice: &'static str,
         /// Which file.
         path: PathBuf,
     },
     /// Its content.
-    #[error("this is not a WAV file that can be read ({source}): {}", path.display())]
+    #[error("this is not a WAV file that can be read ({why}): {}", path.display())]
     Format {
         /// What is wrong.
-        source: hound::Error,
+        why: hound::Error,
         /// Which file.
         path: PathBuf,
     },
@@ -49,11 +49,11 @@ pub fn write_wav(
     record: Option<&SpeechRecord>,
 ) -> Result<(), WavError> {
     let bytes = wav_bytes(waveform, record)
-        .map_err(|source| WavError::Format { source, path: path.to_owned() })?;
-    files::write_atomically(path, &bytes).map_err(|source| WavError::File {
-        advice: files::advice(&source),
+        .map_err(|why| WavError::Format { why, path: path.to_owned() })?;
+    files::write_atomically(path, &bytes).map_err(|why| WavError::File {
+        advice: files::advice(&why),
         action: "write",
-        source,
+        why,
         path: path.to_owned(),
     })
 }
@@ -108,13 +108,13 @@ fn append_comment(bytes: &mut Vec<u8>, comment: &[u8]) {
 /// # Errors
 /// If the file cannot be read or is no WAV.
 pub fn read_wav(path: &Path) -> Result<(Waveform, Option<SpeechRecord>), WavError> {
-    let bytes = fs::read(path).map_err(|source| WavError::File {
+    let bytes = fs::read(path).map_err(|why| WavError::File {
         action: "read",
-        source,
+        why,
         advice: "",
         path: path.to_owned(),
     })?;
-    let format = |source| WavError::Format { source, path: path.to_owned() };
+    let format = |why| WavError::Format { why, path: path.to_owned() };
     let mut reader = hound::WavReader::new(Cursor::new(&bytes)).map_err(format)?;
     let spec = reader.spec();
     let step = usize::from(spec.channels.max(1));

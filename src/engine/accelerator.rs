@@ -176,6 +176,7 @@ impl Accelerator {
             return;
         }
         let Self { scheduler, chats, kv_budget, .. } = self;
+        scheduler.set_in_company(self.speaking);
         let kv_budget = kv_budget.load(Ordering::Relaxed);
         if kv_budget != scheduler.kv_budget() {
             scheduler.set_kv_budget(kv_budget);

@@ -23,6 +23,7 @@ use crate::{
     job::{self, Job, Reply, Waker, panic_message},
     library::Library,
     lm::Scheduler,
+    nn::device::default_kv_budget,
 };
 
 /// A job of the engine: events, then a result.
@@ -114,8 +115,10 @@ impl Client {
     }
 
     /// Sets how many bytes the keys and values of all replies may take together, from the next step
-    /// on: a reply waits until its own, at their longest, fit beside the others'.
+    /// on: a reply waits until its own, at their longest, fit beside the others'. Zero takes a share
+    /// of the machine's memory.
     pub fn set_kv_budget(&self, n_bytes: u64) {
+        let n_bytes = if n_bytes == 0 { default_kv_budget() } else { n_bytes };
         self.kv_budget.store(n_bytes, Ordering::Relaxed);
     }
 

@@ -129,12 +129,12 @@ pub enum Error {
         id: String,
     },
     /// A file could not be read or written.
-    #[error("cannot {action} ({source}){}: {}", files::advice(source), path.display())]
+    #[error("cannot {action} ({why}){}: {}", files::advice(why), path.display())]
     File {
         /// Read, write, make.
         action: &'static str,
         /// What the system says.
-        source: std::io::Error,
+        why: std::io::Error,
         /// Which file.
         path: PathBuf,
     },
@@ -154,6 +154,6 @@ impl Error {
         path: &std::path::Path,
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File { action, source, path }
+        move |why| Self::File { action, why, path }
     }
 }

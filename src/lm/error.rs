@@ -9,10 +9,10 @@ use crate::job::Cancelled;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be opened or read.
-    #[error("cannot read the model: {source}: {}", path.display())]
+    #[error("cannot read the model: {why}: {}", path.display())]
     Read {
         /// What the system said.
-        source: std::io::Error,
+        why: std::io::Error,
         /// Which file.
         path: PathBuf,
     },
@@ -247,7 +247,7 @@ impl Error {
     /// For reading and seeking in a file.
     pub(super) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        |source| Self::Read { source, path }
+        |why| Self::Read { why, path }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each step is one pass of the model over a row for every reply that is being written, their
 //! drafts, and a stretch of one prompt that is still being read (continuous batching with chunked
 //! prefill, <https://arxiv.org/abs/2308.16369>). So a long prompt does not hold up the others, and
-//! the thread is free again within some 50 ms.
+//! the thread is free again within some 50 ms (some 200 ms while a prompt is all there is).
 //!
 //! Replies wait until the keys and values that they may come to need fit beside those of the others,
 //! so none is ever given up half-way for want of memory.
@@ -14,7 +14,7 @@ use super::{
     Error, LanguageModel,
     kept::KeptCaches,
     logprobs::Logprobs,
-    pace::Pace,
+    pace::{Company, Paces},
     sequence::{Sequence, SequenceId, SequenceRequest, isolated},
     speculative::{Drafter, Misgrown, Ngram},
     transformer::{Scratch, Span},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     domain::{DecodeStep, FinishReason, Speculative},
     job::Cancelled,
-    nn::kernels::Pool,
+    nn::{device::default_kv_budget, kernels::Pool},
 };
 
 /// Replies written at once; more of them wait.
@@ -37,9 +37,6 @@ pub const MAX_DRAFT_TOKENS: usize = 64;
 
 /// Tokens that may be drafted for all replies of a pass, so that it stays short in company.
 const MAX_DRAFT_TOKENS_OF_PASS: usize = 128;
-
-/// Bytes of keys and values, unless somebody says otherwise: ten full contexts of `SmolLM2`.
-const DEFAULT_KV_BUDGET: u64 = 2_000_000_000;
 
 /// What happened to a reply.
 #[derive(Debug)]
@@ -93,7 +90,8 @@ pub struct Scheduler {
     running: Vec<Sequence>,
     kept: KeptCaches,
     scratch: Scratch,
-    pace: Pace,
+    paces: Paces,
+    in_company: bool,
 }
 
 impl Default for Scheduler {
@@ -101,13 +99,14 @@ impl Default for Scheduler {
         Self {
             n_added: 0,
             n_steps: 0,
-            kv_budget: DEFAULT_KV_BUDGET,
+            kv_budget: default_kv_budget(),
             waiting: VecDeque::new(),
             cancelled_waiting: Vec::new(),
             running: Vec::new(),
             kept: KeptCaches::default(),
             scratch: Scratch::default(),
-            pace: Pace::default(),
+            paces: Paces::default(),
+            in_company: false,
         }
     }
 }
@@ -186,6 +185,11 @@ impl Scheduler {
     pub fn set_kv_budget(&mut self, n_bytes: u64) {
         self.kv_budget = n_bytes;
         self.let_go_kept();
+    }
+
+    /// Says whether something else waits for this thread between steps: they are kept short then.
+    pub fn set_in_company(&mut self, in_company: bool) {
+        self.in_company = in_company;
     }
 
     /// Whether a step would do nothing.
@@ -341,9 +345,11 @@ impl Scheduler {
         }
         if let Some((idx, _)) = next_reader {
             self.catch_up(idx);
+            let alone = self.running.len() == 1 && !self.in_company;
+            let company = if alone { Company::None } else { Company::Waiting };
             let reader = &mut self.running[idx];
             reader.last_turn = self.n_steps;
-            reader.read_on(self.pace.prompt_rows(n_decoded));
+            reader.read_on(self.paces.prompt_rows(model, n_decoded, company));
         }
         self.fail(failed, events);
     }
@@ -370,7 +376,7 @@ impl Scheduler {
 
     fn pass(
         &mut self,
-        model: &LanguageModel,
+        model: &Arc<LanguageModel>,
         pass_begun: Instant,
         check: &mut dyn FnMut() -> Result<(), Cancelled>,
         events: &mut Events,
@@ -381,7 +387,7 @@ impl Scheduler {
         let n_wanted: Vec<usize> = spans.iter().map(|span| span.wanted.len()).collect();
         let n_rows = spans.iter().map(|span| span.tokens.len()).sum();
         let mut logits = model.transformer().forward(&mut spans, &mut self.scratch, check)?;
-        self.pace.observe(n_rows, pass_begun.elapsed());
+        self.paces.observe(model, n_rows, pass_begun.elapsed());
 
         let n_vocab = model.transformer().config().n_vocab;
         let (mut ended, mut failed) = (Vec::new(), Vec::new());

@@ -2,6 +2,10 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
+use candle_core::{
+    Device, Tensor,
+    quantized::{GgmlDType, QTensor},
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -438,6 +442,36 @@ impl Drafter for Deep {
     }
     fn taps(&self) -> &[usize] {
         &[3]
+    }
+}
+
+#[test]
+fn numbers_that_are_none_end_their_reply_and_no_other() {
+    const POISON: u32 = 200;
+    let tensor = |values, n_rows: usize| {
+        let tensor = Tensor::from_vec(values, (n_rows, tiny::N_EMBD), &Device::Cpu).unwrap();
+        QTensor::quantize(&tensor, GgmlDType::F32).unwrap()
+    };
+    let wave =
+        |scale: f32| (0..tiny::N_VOCAB * tiny::N_EMBD).map(move |i| (i as f32 * scale).sin());
+    let mut embedding: Vec<f32> = wave(1.3).collect();
+    embedding[POISON as usize * tiny::N_EMBD..][..tiny::N_EMBD].fill(f32::NAN);
+    let mut file = tiny::TinyFile::new(1);
+    file.set_tensor("token_embd.weight", tensor(embedding, tiny::N_VOCAB));
+    // A head of its own, as the poisoned row would be a column of everybody's logits.
+    file.set_tensor("output.weight", tensor(wave(0.7).collect(), tiny::N_VOCAB));
+    let model = Arc::new(file.load().unwrap());
+
+    let mut scheduler = Scheduler::default();
+    let before = scheduler.add(request(&model, &PROMPT, WARM)).unwrap();
+    let poisoned = scheduler.add(request(&model, &[1, POISON, 2], WARM)).unwrap();
+    let after = scheduler.add(request(&model, &PROMPT[2..], WARM)).unwrap();
+    let replies = run(&mut scheduler);
+    let error = replies[&poisoned].error.as_deref().unwrap_or_default();
+    assert_eq!(error, Error::NotANumber.to_string());
+    for (id, skipped) in [(before, 0), (after, 2)] {
+        let plain = alone(request(&model, &PROMPT[skipped..], WARM), None);
+        assert!(plain.error.is_none() && replies[&id].ids == plain.ids);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     activation,
     conv::{Conv1d, Padding},
     features::Features,
-    kernels::{Activations, Instructions, Matrix, Pool, WeightFormat},
+    kernels::{Activations, Instructions, Matrix, Pool, Store, WeightFormat},
     weights::{Array, Scope, WeightsError},
 };
 
@@ -394,11 +394,14 @@ impl RecurrentWeights {
 fn pack(values: &[f32], n_out: usize, n_in: usize) -> Matrix {
     let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
     let is_lossless = halves.iter().zip(values).all(|(half, &value)| half.to_f32() == value);
-    if !is_lossless {
-        return Matrix::from_f32(values, n_out, n_in);
-    }
-    let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-    Matrix::from_bytes(WeightFormat::F16, &bytes, n_out, n_in)
+    let store = &mut Store::default();
+    let packed = if is_lossless {
+        let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        Matrix::from_bytes(store, WeightFormat::F16, &bytes, n_out, n_in)
+    } else {
+        Matrix::from_f32(store, values, n_out, n_in)
+    };
+    packed.expect("where a tensor fitted as it was read, it fits once more")
 }
 
 fn add(sums: &mut [f32], addends: &[f32]) {

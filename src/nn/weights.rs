@@ -31,10 +31,10 @@ pub struct Array {
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file could not be read.
-    #[error("cannot read the weights: {source}: {}", path.display())]
+    #[error("cannot read the weights: {why}: {}", path.display())]
     Read {
         /// What the system said.
-        source: std::io::Error,
+        why: std::io::Error,
         /// The file.
         path: PathBuf,
     },
@@ -105,8 +105,8 @@ impl Weights {
     /// # Errors
     /// If the file cannot be read, is not whole, or holds values that are not finite.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = fs::read(path)
-            .map_err(|source| WeightsError::Read { source, path: path.to_owned() })?;
+        let bytes =
+            fs::read(path).map_err(|why| WeightsError::Read { why, path: path.to_owned() })?;
         let damaged = |why: String| WeightsError::Damaged { why, path: path.to_owned() };
         let mut tensors = HashMap::new();
         let mut insert = |name: &str, shape: &[usize], values: Vec<f32>| {

@@ -447,6 +447,7 @@ fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing() {
         let path = path.display().to_string();
         let said = complaint(formant_in(&data, &["models", "import", &path]), 1);
         assert!(said.contains(why) && said.contains(&path), "{said}");
+        assert!(said.matches("os error").count() <= 1, "a cause is said once: {said}");
         let left = fs::read_dir(data.join("models")).into_iter().flatten().count();
         assert_eq!(left, 0, "something is left");
     };

@@ -199,8 +199,7 @@ fn without_a_system_message_the_template_brings_its_own() {
 }
 
 #[test]
-fn a_stop_is_heard_within_a_tenth_of_a_second() {
-    // The longest that a cancel can wait is a step that reads a prompt.
+fn a_stop_ends_a_reply_whose_prompt_is_being_read() {
     let prompt: Vec<u32> = (0..2000).map(|i| 1000 + i * 7 % 3000).collect();
     let mut scheduler = Scheduler::default();
     let request = SequenceRequest {
@@ -225,7 +224,7 @@ fn a_stop_is_heard_within_a_tenth_of_a_second() {
 }
 
 #[test]
-fn two_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
+fn four_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
     let model = default_model();
     let mut text = String::from("Here is the log of a lighthouse. Repeat its last lines.\n");
     let mut n_tokens = 0;
@@ -233,7 +232,7 @@ fn two_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
         let line = format!("Line {line}: the keeper counted {} ships.\n", line * 7 % 31);
         n_tokens += model.count_tokens(&line);
         text += &line;
-        if n_tokens >= 2000 {
+        if n_tokens >= 4000 {
             break;
         }
     }

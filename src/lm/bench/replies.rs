@@ -76,7 +76,7 @@ pub fn together(
     let mut scheduler = Scheduler::default();
     for prompt in prompts {
         // Prompts are read one after the other, while those who were first write already.
-        let max_tokens = model.context_length();
+        let max_tokens = n_steps + prompts.iter().map(Vec::len).sum::<usize>();
         scheduler.add(request(model, prompt, max_tokens, Speculative::None))?;
     }
     let mut begun = std::collections::HashSet::new();

@@ -24,7 +24,7 @@ use crate::{
         config::{Config, Stated},
         tokenizer::Tokenizer,
     },
-    nn::kernels::Matrix,
+    nn::kernels::{Matrix, Store},
 };
 
 /// The tensor that divides the rotary frequencies.
@@ -37,6 +37,7 @@ pub struct Gguf<'a> {
     header: Header,
     /// The names of what belongs to a Llama.
     weights: HashMap<Weight, String>,
+    store: Store,
     on_progress: OnProgress<'a>,
     done: u64,
     total: u64,
@@ -55,6 +56,7 @@ impl<'a> Gguf<'a> {
         let weights = header.tensors.keys().filter_map(|name| Some((weight(name)?, name.clone())));
         Ok(Self {
             weights: weights.collect(),
+            store: Store::default(),
             total: header.tensors.values().map(|stored| stored.n_bytes).sum(),
             path: path.to_owned(),
             file,
@@ -227,10 +229,14 @@ impl Checkpoint for Gguf<'_> {
     fn matrix(&mut self, weight: Weight, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
         check_shape(self, weight, &[n_out, n_in])?;
         let (name, stored) = self.found(weight)?;
-        match stored.format.kernel() {
-            Some(format) => Ok(Matrix::from_bytes(format, &self.bytes(&stored)?, n_out, n_in)),
-            None => Ok(Matrix::from_f32(&self.floats(&name, &stored)?, n_out, n_in)),
-        }
+        let matrix = if let Some(format) = stored.format.kernel() {
+            let bytes = self.bytes(&stored)?;
+            Matrix::from_bytes(&mut self.store, format, &bytes, n_out, n_in)
+        } else {
+            let values = self.floats(&name, &stored)?;
+            Matrix::from_f32(&mut self.store, &values, n_out, n_in)
+        };
+        matrix.map_err(Error::read(&self.path))
     }
 
     fn vector(&mut self, weight: Weight, len: usize) -> Result<Vec<f32>, Error> {

@@ -24,7 +24,7 @@ use crate::{
         config::Config,
         tokenizer::Tokenizer,
     },
-    nn::kernels::Matrix,
+    nn::kernels::{Matrix, Store},
 };
 
 /// The weights in one file.
@@ -53,6 +53,7 @@ pub struct HuggingFace<'a> {
     shards: Vec<Shard>,
     /// Which of the shards has a tensor, and under which name.
     weights: HashMap<Weight, (usize, String)>,
+    store: Store,
     on_progress: OnProgress<'a>,
     done: u64,
     total: u64,
@@ -95,6 +96,7 @@ impl<'a> HuggingFace<'a> {
             json,
             shards,
             weights,
+            store: Store::default(),
             on_progress,
             done: 0,
             total,
@@ -220,7 +222,8 @@ impl Checkpoint for HuggingFace<'_> {
         if let Weight::Layer(_, Part::Query | Part::Key) = weight {
             bytes = interleave(&bytes, n_in * stored.float.n_bytes(), self.config.head_dim);
         }
-        Ok(stored.float.matrix(&bytes, n_out, n_in))
+        let matrix = stored.float.matrix(&mut self.store, &bytes, n_out, n_in);
+        matrix.map_err(Error::read(&self.folder))
     }
 
     fn vector(&mut self, weight: Weight, len: usize) -> Result<Vec<f32>, Error> {

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     lm::{Error, ModelProblem},
-    nn::kernels::{Matrix, WeightFormat},
+    nn::kernels::{Matrix, Store, WeightFormat},
 };
 
 /// Bytes of the list of contents at most, as the format has it.
@@ -104,13 +104,22 @@ impl Float {
     }
 
     /// `(n_out, n_in)` weights from their bytes, as narrow as they are stored.
-    pub fn matrix(self, bytes: &[u8], n_out: usize, n_in: usize) -> Matrix {
+    ///
+    /// # Errors
+    /// If there is no memory left.
+    pub fn matrix(
+        self,
+        store: &mut Store,
+        bytes: &[u8],
+        n_out: usize,
+        n_in: usize,
+    ) -> io::Result<Matrix> {
         let format = match self {
             Self::F32 => WeightFormat::F32,
             Self::F16 => WeightFormat::F16,
             Self::BF16 => WeightFormat::Bf16,
         };
-        Matrix::from_bytes(format, bytes, n_out, n_in)
+        Matrix::from_bytes(store, format, bytes, n_out, n_in)
     }
 }
 

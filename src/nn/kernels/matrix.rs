@@ -5,7 +5,7 @@
 //! rows at a time share the reading and unpacking of a tile, so verifying three drafted tokens
 //! beside the next one costs little more than the next one alone.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, io};
 
 use half::{bf16, f16};
 
@@ -16,12 +16,17 @@ use super::{
     instructions::{VectorBlocks, VectorPlain},
     pool::{ColumnBlock, Columns, Pool},
     portable,
+    store::{Slab, Store},
     super_tiles::{Q4KTile, Q5KTile, Q6KTile},
-    tile::{TILE, pack_blocks, pack_plain},
+    tile::{TILE, Unpacked, pack_blocks, pack_plain},
 };
 
 /// Rows that share the unpacking of a tile: their sums, two registers each, leave as many for it.
 const ROWS_TOGETHER: usize = 4;
+
+/// Rows from which on a tile is unpacked once for all of them; writing it down costs as much as
+/// unpacking it some times.
+const ROWS_TO_UNPACK: usize = 3 * ROWS_TOGETHER;
 
 /// `(n_out, n_in)` weights.
 #[derive(Debug)]
@@ -32,36 +37,54 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Takes in the bytes of a tensor, little-endian, row after row.
+    /// Takes in the bytes of a tensor, little-endian, row after row, and lays them down in `store`.
+    ///
+    /// # Errors
+    /// If there is no memory left.
     ///
     /// # Panics
     /// If `bytes` is not `n_out` rows of `n_in` weights in that format.
-    pub fn from_bytes(format: WeightFormat, bytes: &[u8], n_out: usize, n_in: usize) -> Self {
+    pub fn from_bytes(
+        store: &mut Store,
+        format: WeightFormat,
+        bytes: &[u8],
+        n_out: usize,
+        n_in: usize,
+    ) -> io::Result<Self> {
         let row_bytes = format.row_bytes(n_in).expect("the caller asked for a storable row");
         assert_eq!(bytes.len(), n_out * row_bytes, "the caller read the whole tensor");
         let weights = match format {
-            WeightFormat::F32 => plain::<f32>(bytes, n_in),
-            WeightFormat::F16 => plain::<f16>(bytes, n_in),
-            WeightFormat::Bf16 => plain::<bf16>(bytes, n_in),
-            WeightFormat::Q4_0 => blocks::<Q4_0Tile>(bytes, n_in),
-            WeightFormat::Q4_1 => blocks::<Q4_1Tile>(bytes, n_in),
-            WeightFormat::Q5_0 => blocks::<Q5_0Tile>(bytes, n_in),
-            WeightFormat::Q5_1 => blocks::<Q5_1Tile>(bytes, n_in),
-            WeightFormat::Q8_0 => blocks::<Q8_0Tile>(bytes, n_in),
-            WeightFormat::Q4K => blocks::<Q4KTile>(bytes, n_in),
-            WeightFormat::Q5K => blocks::<Q5KTile>(bytes, n_in),
-            WeightFormat::Q6K => blocks::<Q6KTile>(bytes, n_in),
-        };
-        Self { n_out, n_in, weights }
+            WeightFormat::F32 => plain::<f32>(store, bytes, n_in),
+            WeightFormat::F16 => plain::<f16>(store, bytes, n_in),
+            WeightFormat::Bf16 => plain::<bf16>(store, bytes, n_in),
+            WeightFormat::Q4_0 => blocks::<Q4_0Tile>(store, bytes, n_in),
+            WeightFormat::Q4_1 => blocks::<Q4_1Tile>(store, bytes, n_in),
+            WeightFormat::Q5_0 => blocks::<Q5_0Tile>(store, bytes, n_in),
+            WeightFormat::Q5_1 => blocks::<Q5_1Tile>(store, bytes, n_in),
+            WeightFormat::Q8_0 => blocks::<Q8_0Tile>(store, bytes, n_in),
+            WeightFormat::Q4K => blocks::<Q4KTile>(store, bytes, n_in),
+            WeightFormat::Q5K => blocks::<Q5KTile>(store, bytes, n_in),
+            WeightFormat::Q6K => blocks::<Q6KTile>(store, bytes, n_in),
+        }?;
+        Ok(Self { n_out, n_in, weights })
     }
 
-    /// Takes in plain numbers, row after row.
+    /// Takes in plain numbers, row after row, and lays them down in `store`.
+    ///
+    /// # Errors
+    /// If there is no memory left.
     ///
     /// # Panics
     /// If `values` is not `n_out` rows of `n_in`.
-    pub fn from_f32(values: &[f32], n_out: usize, n_in: usize) -> Self {
+    pub fn from_f32(
+        store: &mut Store,
+        values: &[f32],
+        n_out: usize,
+        n_in: usize,
+    ) -> io::Result<Self> {
         assert_eq!(values.len(), n_out * n_in, "the caller read the whole tensor");
-        Self { n_out, n_in, weights: Box::new(Packed(pack_plain(values, n_in))) }
+        let weights = Box::new(Packed(pack_plain(store, values, n_in)?));
+        Ok(Self { n_out, n_in, weights })
     }
 
     /// Outputs.
@@ -134,18 +157,20 @@ trait Weights: Debug + Send + Sync {
     fn multiply(&self, instructions: Instructions, rows: &Activations, block: ColumnBlock<'_>);
 }
 
-fn blocks<T: VectorBlocks>(bytes: &[u8], n_in: usize) -> Box<dyn Weights> {
-    Box::new(Packed(pack_blocks::<T>(bytes, n_in)))
+type Laid = io::Result<Box<dyn Weights>>;
+
+fn blocks<T: VectorBlocks>(store: &mut Store, bytes: &[u8], n_in: usize) -> Laid {
+    Ok(Box::new(Packed(pack_blocks::<T>(store, bytes, n_in)?)))
 }
 
-fn plain<T: VectorPlain>(bytes: &[u8], n_in: usize) -> Box<dyn Weights> {
+fn plain<T: VectorPlain>(store: &mut Store, bytes: &[u8], n_in: usize) -> Laid {
     let values: Vec<T> = bytes.chunks_exact(T::BYTES).map(T::read).collect();
-    Box::new(Packed(pack_plain(&values, n_in)))
+    Ok(Box::new(Packed(pack_plain(store, &values, n_in)?)))
 }
 
 /// Pieces of sixteen outputs, all inputs of the first sixteen first.
 #[derive(Debug)]
-struct Packed<P>(Vec<P>);
+struct Packed<P>(Slab<P>);
 
 impl<P: Piece> Weights for Packed<P> {
     fn n_bytes(&self) -> usize {
@@ -168,7 +193,12 @@ impl<P: Piece> Weights for Packed<P> {
         let row_len = inputs.len() / rows.n_rows();
         let tiles = self.0[block.first() / TILE * n_pieces..].chunks_exact(n_pieces);
         for (pieces, first) in tiles.zip((0..block.len()).step_by(TILE)) {
-            let tile = Tile { instructions, pieces, first };
+            let unpacked = if rows.n_rows() >= ROWS_TO_UNPACK {
+                P::unpack(instructions, pieces)
+            } else {
+                Vec::new()
+            };
+            let tile = Tile { instructions, pieces, unpacked, first };
             for (chunk_idx, rows) in inputs.chunks(ROWS_TOGETHER * row_len).enumerate() {
                 let row_idx = ROWS_TOGETHER * chunk_idx;
                 match rows.len() / row_len {
@@ -186,6 +216,8 @@ impl<P: Piece> Weights for Packed<P> {
 struct Tile<'a, P> {
     instructions: Instructions,
     pieces: &'a [P],
+    /// The same, unpacked; empty if they are not.
+    unpacked: Vec<Unpacked>,
     /// Where its outputs begin in the block.
     first: usize,
 }
@@ -200,7 +232,7 @@ impl<P: Piece> Tile<'_, P> {
     ) {
         let row_len = rows.len() / ROWS;
         let rows: [&[P::Input]; ROWS] = std::array::from_fn(|i| &rows[i * row_len..][..row_len]);
-        let found = P::products(self.instructions, self.pieces, rows);
+        let found = P::products(self.instructions, self.pieces, &self.unpacked, rows);
         let n_outputs = TILE.min(block.len() - self.first);
         for (i, found) in found.iter().enumerate() {
             let out = &mut block.row(row_idx + i)[self.first..][..n_outputs];
@@ -227,10 +259,14 @@ trait Piece: Debug + Send + Sync + Sized + 'static {
     /// The weight between an input and an output.
     fn weight(&self, output: usize, input: usize) -> f32;
 
-    /// Sixteen outputs of each row.
+    /// The pieces with each quant in a byte; empty where that would bring nothing.
+    fn unpack(instructions: Instructions, pieces: &[Self]) -> Vec<Unpacked>;
+
+    /// Sixteen outputs of each row; `unpacked` is what [`Self::unpack`] gave, or empty.
     fn products<const ROWS: usize>(
         instructions: Instructions,
         pieces: &[Self],
+        unpacked: &[Unpacked],
         rows: [&[Self::Input]; ROWS],
     ) -> [[f32; TILE]; ROWS];
 }
@@ -248,13 +284,26 @@ impl<T: VectorBlocks> Piece for T {
         self.weight(output, input)
     }
 
+    fn unpack(instructions: Instructions, pieces: &[Self]) -> Vec<Unpacked> {
+        match instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(avx2) => avx2.unpack(pieces),
+            _ => Vec::new(),
+        }
+    }
+
     fn products<const ROWS: usize>(
         instructions: Instructions,
         pieces: &[Self],
+        unpacked: &[Unpacked],
         rows: [&[ActivationBlock]; ROWS],
     ) -> [[f32; TILE]; ROWS] {
         match instructions {
             Instructions::Portable => rows.map(|row| portable::blocks(pieces, row)),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(avx2) if !unpacked.is_empty() => {
+                avx2.unpacked::<T, ROWS>(unpacked, rows)
+            }
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(avx2) => avx2.blocks(pieces, rows),
             #[cfg(target_arch = "x86_64")]
@@ -278,9 +327,14 @@ impl<T: VectorPlain> Piece for [T; TILE] {
         self[output].value()
     }
 
+    fn unpack(_instructions: Instructions, _pieces: &[Self]) -> Vec<Unpacked> {
+        Vec::new()
+    }
+
     fn products<const ROWS: usize>(
         instructions: Instructions,
         pieces: &[Self],
+        _unpacked: &[Unpacked],
         rows: [&[f32]; ROWS],
     ) -> [[f32; TILE]; ROWS] {
         match instructions {
@@ -343,7 +397,7 @@ mod tests {
 
     fn matrix(format: usize, n_out: usize, n_in: usize) -> Matrix {
         let bytes = stored(format, n_out, n_in).data().unwrap().into_owned();
-        Matrix::from_bytes(FORMATS[format].0, &bytes, n_out, n_in)
+        Matrix::from_bytes(&mut Store::default(), FORMATS[format].0, &bytes, n_out, n_in).unwrap()
     }
 
     /// The weights of [`matrix`] as candle reads them.
@@ -391,7 +445,8 @@ mod tests {
             let expected = n_weights / dtype.block_size() * dtype.type_size();
             assert_eq!(format.row_bytes(SUPER), Some(expected / 32), "{format:?}");
             let bytes = vec![0; expected];
-            let matrix = Matrix::from_bytes(format, &bytes, 32, SUPER);
+            let store = &mut Store::default();
+            let matrix = Matrix::from_bytes(store, format, &bytes, 32, SUPER).unwrap();
             assert_eq!(matrix.n_bytes(), expected as u64, "{format:?}");
         }
     }
@@ -425,7 +480,8 @@ mod tests {
                     continue;
                 }
                 let bytes = record.repeat(SUPER / dtype.block_size());
-                let matrix = Matrix::from_bytes(format, &bytes, 1, SUPER);
+                let store = &mut Store::default();
+                let matrix = Matrix::from_bytes(store, format, &bytes, 1, SUPER).unwrap();
                 let expected = product(&matrix, Instructions::Portable, &rows);
                 for instructions in Instructions::all() {
                     let found = product(&matrix, instructions, &rows);

@@ -22,6 +22,7 @@ mod plain;
 mod pool;
 mod pool_account;
 mod portable;
+mod store;
 mod super_tiles;
 mod tile;
 
@@ -34,3 +35,4 @@ pub use format::WeightFormat;
 pub use instructions::Instructions;
 pub use matrix::Matrix;
 pub use pool::Pool;
+pub use store::Store;

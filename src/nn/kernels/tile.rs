@@ -5,11 +5,14 @@
 //! a product then needs no sum across lanes, each output adds up in its own lane, in the order of
 //! the inputs, whatever the number of rows in the pass. Sizes stay those of the file.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, io};
 
 use half::f16;
 
-use super::activations::{ActivationBlock, BLOCK};
+use super::{
+    activations::{ActivationBlock, BLOCK},
+    store::{Slab, Store},
+};
 
 /// Outputs in a tile.
 pub const TILE: usize = 16;
@@ -48,37 +51,65 @@ pub trait BlockTile: Copy + Debug + Send + Sync + 'static {
 }
 
 /// `(n_out / 16, n_in / 32 / BLOCKS)` tiles; outputs that only fill up the last tile weigh nothing.
-pub fn pack_blocks<T: BlockTile>(stored: &[u8], n_in: usize) -> Vec<T> {
+///
+/// # Errors
+/// If there is no memory left.
+pub fn pack_blocks<T: BlockTile>(
+    store: &mut Store,
+    stored: &[u8],
+    n_in: usize,
+) -> io::Result<Slab<T>> {
     let per_row = n_in / (BLOCK * T::BLOCKS);
     let row_bytes = per_row * T::STORED_BYTES;
-    let mut tiles = Vec::new();
-    tiles.reserve_exact((stored.len() / row_bytes).div_ceil(TILE) * per_row);
-    for rows in stored.chunks(TILE * row_bytes) {
-        let first = tiles.len();
-        tiles.resize(first + per_row, T::EMPTY);
+    let n_tiles = (stored.len() / row_bytes).div_ceil(TILE);
+    let mut tiles = store.fill(n_tiles * per_row, T::EMPTY)?;
+    for (rows, tiles) in stored.chunks(TILE * row_bytes).zip(tiles.chunks_exact_mut(per_row)) {
         for (output, row) in rows.chunks_exact(row_bytes).enumerate() {
-            for (tile, record) in tiles[first..].iter_mut().zip(row.chunks_exact(T::STORED_BYTES)) {
+            for (tile, record) in tiles.iter_mut().zip(row.chunks_exact(T::STORED_BYTES)) {
                 tile.insert(output, record);
             }
         }
     }
-    tiles
+    Ok(tiles)
 }
 
 /// `(n_out / 16, n_in)` vectors of sixteen outputs.
-pub fn pack_plain<T: Copy + Default>(values: &[T], n_in: usize) -> Vec<[T; TILE]> {
-    let mut vectors = Vec::new();
-    vectors.reserve_exact((values.len() / n_in).div_ceil(TILE) * n_in);
-    for rows in values.chunks(TILE * n_in) {
-        let first = vectors.len();
-        vectors.resize(first + n_in, [T::default(); TILE]);
+///
+/// # Errors
+/// If there is no memory left.
+pub fn pack_plain<T: Copy + Default>(
+    store: &mut Store,
+    values: &[T],
+    n_in: usize,
+) -> io::Result<Slab<[T; TILE]>> {
+    let n_tiles = (values.len() / n_in).div_ceil(TILE);
+    let mut vectors = store.fill(n_tiles * n_in, [T::default(); TILE])?;
+    for (rows, vectors) in values.chunks(TILE * n_in).zip(vectors.chunks_exact_mut(n_in)) {
         for (output, row) in rows.chunks_exact(n_in).enumerate() {
-            for (vector, value) in vectors[first..].iter_mut().zip(row) {
+            for (vector, value) in vectors.iter_mut().zip(row) {
                 vector[output] = *value;
             }
         }
     }
-    vectors
+    Ok(vectors)
+}
+
+/// A block of 32 inputs of sixteen outputs with each quant in a byte, for passes of so many rows that
+/// unpacking it once for all of them pays.
+#[derive(Debug, Clone, Copy)]
+pub struct Unpacked {
+    /// Inputs `4k..4k + 4` of each output.
+    pub quads: [Quads; BLOCK / 4],
+    /// See [`BlockTile::scale`].
+    pub scales: [f32; TILE],
+    /// See [`BlockTile::min`].
+    pub mins: [f32; TILE],
+}
+
+impl Unpacked {
+    /// No weights at all.
+    pub const EMPTY: Self =
+        Self { quads: [[0; 4 * TILE]; BLOCK / 4], scales: [0.0; TILE], mins: [0.0; TILE] };
 }
 
 /// The low four bits of 32 inputs: vector `v` holds inputs `8v..8v + 4` low and the next four high.

@@ -304,19 +304,30 @@ fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     });
 }
 
-/// How many threads language models may take; zero is written as "automatic".
-fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
+/// A number of which zero is written as "automatic".
+fn automatic<'a>(field: egui::DragValue<'a>, unit: &'static str) -> egui::DragValue<'a> {
     const AUTOMATIC: &str = "automatic";
-    let most = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let field = egui::DragValue::new(threads)
-        .range(0..=most.min(Engine::MOST_THREADS))
-        .speed(0.05)
-        .custom_formatter(|n, _| if n < 1.0 { AUTOMATIC.to_owned() } else { format!("{n:.0}") })
-        .custom_parser(|text| {
+    field
+        .custom_formatter(
+            move |n, _| {
+                if n < 1.0 { AUTOMATIC.to_owned() } else { format!("{n:.0}{unit}") }
+            },
+        )
+        .custom_parser(move |text| {
             let text = text.trim();
-            if text.eq_ignore_ascii_case(AUTOMATIC) { Some(0.0) } else { text.parse().ok() }
-        });
-    ui.add(field).labelled_by(label).on_hover_text(
+            if text.eq_ignore_ascii_case(AUTOMATIC) {
+                Some(0.0)
+            } else {
+                text.strip_suffix(unit.trim()).unwrap_or(text).trim().parse().ok()
+            }
+        })
+}
+
+/// How many threads language models may take.
+fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
+    let most = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let field = egui::DragValue::new(threads).range(0..=most.min(Engine::MOST_THREADS)).speed(0.05);
+    ui.add(automatic(field, "")).labelled_by(label).on_hover_text(
         "Threads that language models share their work among. Automatic takes one for each core, \
          up to four, and fewer while other programs want the cores.",
     );
@@ -325,12 +336,14 @@ fn threads_ui(ui: &mut egui::Ui, label: egui::Id, threads: &mut usize) {
 fn memory_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
     choice_ui(ui, "Key-value caches", |ui, label| {
         let limit = &mut ctx.settings.engine.kv_cache_mb;
-        let field = egui::DragValue::new(limit).range(50..=1_000_000).speed(10).suffix(" MB");
+        let field = egui::DragValue::new(limit).range(0..=1_000_000).speed(10);
         let tooltip = "What all replies together may keep of what they have read and written; \
-            a reply waits until it fits at its longest";
-        ui.add(field).labelled_by(label).on_hover_text(tooltip);
-        let now = units::bytes(ctx.status.replies.kv_bytes);
-        ui.label(theme::muted(format!("{now} at the moment"), ui.visuals()));
+            a reply waits until it fits at its longest. Automatic takes an eighth of the memory of \
+            this machine.";
+        ui.add(automatic(field, " MB")).labelled_by(label).on_hover_text(tooltip);
+        let replies = &ctx.status.replies;
+        let (now, most) = (units::bytes(replies.kv_bytes), units::bytes(replies.kv_budget_bytes));
+        ui.label(theme::muted(format!("{now} of {most} at the moment"), ui.visuals()));
     });
 }
 

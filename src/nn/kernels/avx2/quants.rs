@@ -19,13 +19,13 @@ use half::f16;
 
 use super::{
     blocks::{Blocks, Pair},
-    registers::{load_bytes, load_f16},
+    registers::{load_bytes, load_f16, store_bytes, store_pair},
 };
 use crate::nn::kernels::{
     activations::ActivationBlock,
     block_tiles::{Q4_0Tile, Q4_1Tile, Q5_0Tile, Q5_1Tile, Q8_0Tile},
     super_tiles::{Q4KTile, Q5KTile, Q6KTile, SubFactors},
-    tile::{Nibbles, Quads, TILE},
+    tile::{BlockTile, Nibbles, Quads, TILE, Unpacked},
 };
 
 /// The registers of four inputs of sixteen outputs.
@@ -123,18 +123,43 @@ fn steps(n: usize) -> usize {
     std::hint::black_box(n)
 }
 
-/// Products of quants that are so small that those of `8 · STEPS` inputs add up in sixteen bits.
+/// Formats whose quants are unsigned and so small that products add up in sixteen bits.
+pub trait Quants: BlockTile {
+    /// Steps of eight inputs whose products do so without overflow.
+    const STEPS: usize;
+
+    /// The quants of inputs `8p..8p + 4` of a block, and of the four behind them.
+    ///
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    unsafe fn quants(&self, block: usize, p: usize) -> [Pair<__m256i>; 2];
+
+    /// See [`Blocks::scales`].
+    ///
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    unsafe fn scales(&self, block: usize) -> Pair<__m256>;
+
+    /// See [`Blocks::mins`].
+    ///
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    unsafe fn mins(&self, block: usize) -> Pair<__m256>;
+}
+
+/// The products of a block of small quants, which come as [`Quants::quants`] gives them.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn small_dots<const ROWS: usize, const STEPS: usize>(
+fn small_dots<const ROWS: usize>(
     rows: [&ActivationBlock; ROWS],
+    n_steps: usize,
     quants: impl Fn(usize) -> [Pair<__m256i>; 2],
 ) -> [Pair<__m256i>; ROWS] {
     let ones = _mm256_set1_epi16(1);
     let mut dots = [[_mm256_setzero_si256(); 2]; ROWS];
-    for first in (0..4).step_by(STEPS) {
+    for first in (0..4).step_by(n_steps) {
         let mut pairs = [[_mm256_setzero_si256(); 2]; ROWS];
-        for p in first..first + steps(STEPS) {
+        for p in first..first + steps(n_steps) {
             add_pairs(&mut pairs, rows, quants(p), p);
         }
         for (dots, pairs) in dots.iter_mut().zip(pairs) {
@@ -146,6 +171,64 @@ fn small_dots<const ROWS: usize, const STEPS: usize>(
     dots
 }
 
+impl<T: Quants> Blocks for T {
+    const STEPS: usize = <T as Quants>::STEPS;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn dots<const ROWS: usize>(
+        &self,
+        block: usize,
+        rows: [&ActivationBlock; ROWS],
+    ) -> [Pair<__m256i>; ROWS] {
+        // SAFETY: the caller has made sure of the instructions.
+        small_dots::<ROWS>(rows, <T as Quants>::STEPS, |p| unsafe { self.quants(block, p) })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn scales(&self, block: usize) -> Pair<__m256> {
+        // SAFETY: the caller has made sure of the instructions.
+        unsafe { Quants::scales(self, block) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn mins(&self, block: usize) -> Pair<__m256> {
+        // SAFETY: the caller has made sure of the instructions.
+        unsafe { Quants::mins(self, block) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn unpack(&self, block: usize) -> Option<Unpacked> {
+        let mut unpacked = Unpacked::EMPTY;
+        for p in 0..4 {
+            // SAFETY: the caller has made sure of the instructions.
+            let [even, odd] = unsafe { self.quants(block, p) };
+            unpacked.quads[2 * p] = store_bytes(even);
+            unpacked.quads[2 * p + 1] = store_bytes(odd);
+        }
+        // SAFETY: as above.
+        let (scales, mins) = unsafe { (Quants::scales(self, block), Quants::mins(self, block)) };
+        unpacked.scales = store_pair(scales);
+        unpacked.mins = store_pair(mins);
+        Some(unpacked)
+    }
+}
+
+/// The products of a block that was unpacked before.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn unpacked_dots<T: Blocks, const ROWS: usize>(
+    unpacked: &Unpacked,
+    rows: [&ActivationBlock; ROWS],
+) -> [Pair<__m256i>; ROWS] {
+    small_dots::<ROWS>(rows, T::STEPS, |p| {
+        [load_quads(&unpacked.quads[2 * p]), load_quads(&unpacked.quads[2 * p + 1])]
+    })
+}
+
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn times(factors: Pair<__m256>, by: f32) -> Pair<__m256> {
@@ -153,15 +236,13 @@ fn times(factors: Pair<__m256>, by: f32) -> Pair<__m256> {
     [_mm256_mul_ps(factors[0], by), _mm256_mul_ps(factors[1], by)]
 }
 
-impl Blocks for Q4_0Tile {
+impl Quants for Q4_0Tile {
+    const STEPS: usize = 4;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn dots<const ROWS: usize>(
-        &self,
-        _block: usize,
-        rows: [&ActivationBlock; ROWS],
-    ) -> [Pair<__m256i>; ROWS] {
-        small_dots::<ROWS, 4>(rows, |p| load_nibbles(&self.nibbles, p))
+    unsafe fn quants(&self, _block: usize, p: usize) -> [Pair<__m256i>; 2] {
+        load_nibbles(&self.nibbles, p)
     }
 
     #[inline]
@@ -177,15 +258,13 @@ impl Blocks for Q4_0Tile {
     }
 }
 
-impl Blocks for Q4_1Tile {
+impl Quants for Q4_1Tile {
+    const STEPS: usize = 4;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn dots<const ROWS: usize>(
-        &self,
-        _block: usize,
-        rows: [&ActivationBlock; ROWS],
-    ) -> [Pair<__m256i>; ROWS] {
-        small_dots::<ROWS, 4>(rows, |p| load_nibbles(&self.nibbles, p))
+    unsafe fn quants(&self, _block: usize, p: usize) -> [Pair<__m256i>; 2] {
+        load_nibbles(&self.nibbles, p)
     }
 
     #[inline]
@@ -201,15 +280,13 @@ impl Blocks for Q4_1Tile {
     }
 }
 
-impl Blocks for Q5_0Tile {
+impl Quants for Q5_0Tile {
+    const STEPS: usize = 2;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn dots<const ROWS: usize>(
-        &self,
-        _block: usize,
-        rows: [&ActivationBlock; ROWS],
-    ) -> [Pair<__m256i>; ROWS] {
-        small_dots::<ROWS, 2>(rows, |p| load_fives(&self.nibbles, &self.fifth_bits, p))
+    unsafe fn quants(&self, _block: usize, p: usize) -> [Pair<__m256i>; 2] {
+        load_fives(&self.nibbles, &self.fifth_bits, p)
     }
 
     #[inline]
@@ -225,15 +302,13 @@ impl Blocks for Q5_0Tile {
     }
 }
 
-impl Blocks for Q5_1Tile {
+impl Quants for Q5_1Tile {
+    const STEPS: usize = 2;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn dots<const ROWS: usize>(
-        &self,
-        _block: usize,
-        rows: [&ActivationBlock; ROWS],
-    ) -> [Pair<__m256i>; ROWS] {
-        small_dots::<ROWS, 2>(rows, |p| load_fives(&self.nibbles, &self.fifth_bits, p))
+    unsafe fn quants(&self, _block: usize, p: usize) -> [Pair<__m256i>; 2] {
+        load_fives(&self.nibbles, &self.fifth_bits, p)
     }
 
     #[inline]
@@ -337,15 +412,13 @@ fn sub_mins(mins: &[f16; TILE], sub: &SubFactors, block: usize) -> Pair<__m256> 
     found
 }
 
-impl Blocks for Q4KTile {
+impl Quants for Q4KTile {
+    const STEPS: usize = 4;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn dots<const ROWS: usize>(
-        &self,
-        block: usize,
-        rows: [&ActivationBlock; ROWS],
-    ) -> [Pair<__m256i>; ROWS] {
-        small_dots::<ROWS, 4>(rows, |p| load_nibbles(&self.nibbles[block], p))
+    unsafe fn quants(&self, block: usize, p: usize) -> [Pair<__m256i>; 2] {
+        load_nibbles(&self.nibbles[block], p)
     }
 
     #[inline]
@@ -361,16 +434,14 @@ impl Blocks for Q4KTile {
     }
 }
 
-impl Blocks for Q5KTile {
+impl Quants for Q5KTile {
+    const STEPS: usize = 2;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn dots<const ROWS: usize>(
-        &self,
-        block: usize,
-        rows: [&ActivationBlock; ROWS],
-    ) -> [Pair<__m256i>; ROWS] {
+    unsafe fn quants(&self, block: usize, p: usize) -> [Pair<__m256i>; 2] {
         let block = &self.blocks[block];
-        small_dots::<ROWS, 2>(rows, |p| load_fives(&block.nibbles, &block.fifth_bits, p))
+        load_fives(&block.nibbles, &block.fifth_bits, p)
     }
 
     #[inline]

@@ -3,12 +3,12 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_cvtph_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_storeu_ps,
+    _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
 use half::f16;
 
-use crate::nn::kernels::tile::TILE;
+use crate::nn::kernels::tile::{Quads, TILE};
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -49,6 +49,26 @@ pub fn store_pair(vectors: [__m256; 2]) -> [f32; TILE] {
         *values = store_f32(vector);
     }
     values
+}
+
+/// A factor of sixteen outputs.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn load_pair(values: &[f32; TILE]) -> [__m256; 2] {
+    let halves = values.as_chunks().0;
+    [load_f32(&halves[0]), load_f32(&halves[1])]
+}
+
+/// Four inputs of sixteen outputs.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn store_bytes(vectors: [__m256i; 2]) -> Quads {
+    let mut bytes = [0; 4 * TILE];
+    for (bytes, vector) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(vectors) {
+        // SAFETY: the chunk is 32 writable bytes, and the store asks for no alignment.
+        unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), vector) };
+    }
+    bytes
 }
 
 /// Asks for memory that a loop over `item`'s neighbours will reach `n_bytes` later.
