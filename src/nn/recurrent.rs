@@ -5,13 +5,11 @@
 //! with one column, so it takes as long as reading them: weights that half precision holds without
 //! loss, as those of bundled voices do, are kept in it.
 
-use half::f16;
-
 use super::{
     activation,
     conv::{Conv1d, Padding},
     features::Features,
-    kernels::{Activations, Instructions, Matrix, Pool, Store, WeightFormat},
+    kernels::{Activations, Instructions, Matrix, Pool},
     weights::{Array, Scope, WeightsError},
 };
 
@@ -44,9 +42,12 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From a weight `(n_out, n_in)`.
-    pub fn new(weight: &Array, bias: Vec<f32>) -> Self {
-        Self { matrix: pack(&weight.values, weight.shape[0], weight.shape[1]), bias }
+    /// From a weight `(n_out, n_in)`, which is laid down beside the others of `scope`.
+    ///
+    /// # Errors
+    /// If there is no memory left.
+    pub fn new(scope: &Scope<'_>, weight: &Array, bias: Vec<f32>) -> Result<Self, WeightsError> {
+        Ok(Self { matrix: scope.pack(weight)?, bias })
     }
 
     /// Reads the layer `name`; without a bias it has zeros.
@@ -60,7 +61,7 @@ impl Linear {
         n_out: Option<usize>,
     ) -> Result<Self, WeightsError> {
         let weight = scope.folded(name, &[n_out, Some(n_in)])?;
-        Ok(Self::new(&weight, scope.bias(name, weight.shape[0])?))
+        Self::new(scope, &weight, scope.bias(name, weight.shape[0])?)
     }
 
     /// Outputs.
@@ -153,7 +154,7 @@ impl LstmCell {
         }
         add(&mut b_ih, &b_hh);
         let weight = Array { shape: vec![4 * n_hidden, width], values };
-        Ok(Self { gates: Linear::new(&weight, b_ih), n_hidden })
+        Ok(Self { gates: Linear::new(scope, &weight, b_ih)?, n_hidden })
     }
 
     /// Units.
@@ -192,11 +193,9 @@ impl GruStep {
     /// If one is missing or has another shape.
     pub fn load(scope: &Scope<'_>, n_in: usize) -> Result<Self, WeightsError> {
         let weights = RecurrentWeights::load(scope, "", Some(n_in), 3)?;
-        let from_input = Linear::new(&weights.w_ih, weights.b_ih);
-        Ok(Self {
-            from_input,
-            recurrence: GruRecurrence { from_state: Linear::new(&weights.w_hh, weights.b_hh) },
-        })
+        let from_input = Linear::new(scope, &weights.w_ih, weights.b_ih)?;
+        let from_state = Linear::new(scope, &weights.w_hh, weights.b_hh)?;
+        Ok(Self { from_input, recurrence: GruRecurrence { from_state } })
     }
 
     /// Units.
@@ -278,7 +277,7 @@ impl Bidirectional {
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn lstm(scope: &Scope<'_>, n_in: usize) -> Result<Self, WeightsError> {
-        Self::load(scope, n_in, 4, |w_hh, b_hh| Recurrence::Lstm(Linear::new(w_hh, b_hh)))
+        Self::load(scope, n_in, 4, Recurrence::Lstm)
     }
 
     /// A gated recurrent unit: reads `weight_ih_l0` and so on, then the same with `_reverse`.
@@ -286,21 +285,19 @@ impl Bidirectional {
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn gru(scope: &Scope<'_>, n_in: usize) -> Result<Self, WeightsError> {
-        Self::load(scope, n_in, 3, |w_hh, b_hh| {
-            Recurrence::Gru(GruRecurrence { from_state: Linear::new(w_hh, b_hh) })
-        })
+        Self::load(scope, n_in, 3, |from_state| Recurrence::Gru(GruRecurrence { from_state }))
     }
 
     fn load(
         scope: &Scope<'_>,
         n_in: usize,
         n_gates: usize,
-        recurrence: impl Fn(&Array, Vec<f32>) -> Recurrence,
+        recurrence: impl Fn(Linear) -> Recurrence,
     ) -> Result<Self, WeightsError> {
         let direction = |suffix| {
             let weights = RecurrentWeights::load(scope, suffix, Some(n_in), n_gates)?;
             let from_input = Conv1d::new(&weights.w_ih, weights.b_ih, 1, Padding::Zero);
-            let recurrence = recurrence(&weights.w_hh, weights.b_hh);
+            let recurrence = recurrence(Linear::new(scope, &weights.w_hh, weights.b_hh)?);
             Ok((weights.n_hidden, Direction { from_input, recurrence }))
         };
         let (n_hidden, forward) = direction("_l0")?;
@@ -390,20 +387,6 @@ impl RecurrentWeights {
     }
 }
 
-/// In half precision where that changes no weight.
-fn pack(values: &[f32], n_out: usize, n_in: usize) -> Matrix {
-    let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
-    let is_lossless = halves.iter().zip(values).all(|(half, &value)| half.to_f32() == value);
-    let store = &mut Store::default();
-    let packed = if is_lossless {
-        let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-        Matrix::from_bytes(store, WeightFormat::F16, &bytes, n_out, n_in)
-    } else {
-        Matrix::from_f32(store, values, n_out, n_in)
-    };
-    packed.expect("where a tensor fitted as it was read, it fits once more")
-}
-
 fn add(sums: &mut [f32], addends: &[f32]) {
     for (sum, addend) in sums.iter_mut().zip(addends) {
         *sum += addend;
@@ -413,11 +396,17 @@ fn add(sums: &mut [f32], addends: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::GruCell;
+    use crate::nn::{GruCell, kernels::Store};
 
     fn array(n_out: usize, n_in: usize, seed: usize) -> Array {
         let value = |at: usize| ((at * 37 + seed * 11 + 5) % 23) as f32 / 23.0 - 0.5;
         Array { shape: vec![n_out, n_in], values: (0..n_out * n_in).map(value).collect() }
+    }
+
+    fn linear(weight: &Array, bias: Vec<f32>) -> Linear {
+        let (n_out, n_in) = (weight.shape[0], weight.shape[1]);
+        let store = &mut Store::default();
+        Linear { matrix: Matrix::from_f32(store, &weight.values, n_out, n_in).unwrap(), bias }
     }
 
     fn sigmoid(x: f32) -> f32 {
@@ -429,7 +418,7 @@ mod tests {
         let (n_in, n_hidden) = (3, 2);
         let weight = array(4 * n_hidden, n_in + n_hidden, 1);
         let bias: Vec<f32> = array(1, 4 * n_hidden, 2).values;
-        let cell = LstmCell { gates: Linear::new(&weight, bias.clone()), n_hidden };
+        let cell = LstmCell { gates: linear(&weight, bias.clone()), n_hidden };
         let mut state = LstmState::new(n_hidden);
         (state.hidden, state.cell) = (vec![0.25, -0.5], vec![0.75, 0.125]);
         let column = [0.1, 0.2, -0.3, 0.25, -0.5];
@@ -464,8 +453,8 @@ mod tests {
             b_hh: b_hh.clone(),
         };
         let step = GruStep {
-            from_input: Linear::new(&w_ih, b_ih),
-            recurrence: GruRecurrence { from_state: Linear::new(&w_hh, b_hh) },
+            from_input: linear(&w_ih, b_ih),
+            recurrence: GruRecurrence { from_state: linear(&w_hh, b_hh) },
         };
         let (x, mut state) = ([0.5, -0.25, 1.0], vec![0.1, 0.2, 0.3, -0.4]);
         let expected = plain.step(&x, &state);
@@ -473,15 +462,5 @@ mod tests {
         for (got, want) in state.iter().zip(expected) {
             assert!((got - want).abs() < 1e-6, "{got}, expected {want}");
         }
-    }
-
-    #[test]
-    fn weights_are_halved_only_where_nothing_is_lost() {
-        let exact = pack(&[0.5, -2.25, 0.0, 1024.0], 2, 2);
-        let other = pack(&[0.5, 0.1, 0.0, 1024.0], 2, 2);
-        assert_eq!(other.n_bytes(), 2 * exact.n_bytes());
-        let mut row = [0.0; 2];
-        other.copy_row(0, &mut row);
-        assert_eq!(row, [0.5, 0.1]);
     }
 }

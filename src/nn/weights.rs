@@ -8,6 +8,7 @@
 //! `.conv` before it (SpeechBrain); a plain `X.weight` is taken as it is.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
@@ -16,7 +17,10 @@ use std::{
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::torch::{self, Stored, StoredType};
+use super::{
+    kernels::{Matrix, Store, WeightFormat},
+    torch::{self, Stored, StoredType},
+};
 
 /// A tensor in f32, row-major.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,6 +48,14 @@ pub enum WeightsError {
     Damaged {
         /// What is wrong.
         why: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system has no memory for them.
+    #[error("there is no memory left for the weights ({why}); close something: {}", path.display())]
+    Memory {
+        /// What the system said.
+        why: std::io::Error,
         /// The file.
         path: PathBuf,
     },
@@ -92,10 +104,12 @@ pub enum WeightsError {
 }
 
 /// All floating-point tensors of a file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Weights {
     tensors: HashMap<String, Array>,
     path: PathBuf,
+    /// Where matrices that are read one column at a time lie together.
+    store: RefCell<Store>,
 }
 
 impl Weights {
@@ -123,7 +137,7 @@ impl Weights {
                     insert(&tensor.name, &tensor.shape, values)?;
                 }
             }
-            return Ok(Self { tensors, path: path.to_owned() });
+            return Ok(Self { tensors, path: path.to_owned(), store: RefCell::default() });
         }
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         for (name, view) in file.iter() {
@@ -138,7 +152,7 @@ impl Weights {
             };
             insert(name, view.shape(), values)?;
         }
-        Ok(Self { tensors, path: path.to_owned() })
+        Ok(Self { tensors, path: path.to_owned(), store: RefCell::default() })
     }
 
     /// Name and shape of every tensor, in the order of their names.
@@ -234,6 +248,26 @@ impl<'a> Scope<'a> {
             }
         }
         self.array(&format!("{name}.weight")).cloned()
+    }
+
+    /// Lays a weight `(n_out, n_in)` down for products with single columns, in half precision where
+    /// that changes no weight.
+    ///
+    /// # Errors
+    /// If there is no memory left.
+    pub fn pack(&self, weight: &Array) -> Result<Matrix, WeightsError> {
+        let (n_out, n_in) = (weight.shape[0], weight.shape[1]);
+        let halves: Vec<f16> = weight.values.iter().map(|&value| f16::from_f32(value)).collect();
+        let is_lossless =
+            halves.iter().zip(&weight.values).all(|(half, &value)| half.to_f32() == value);
+        let store = &mut self.weights.store.borrow_mut();
+        let packed = if is_lossless {
+            let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+            Matrix::from_bytes(store, WeightFormat::F16, &bytes, n_out, n_in)
+        } else {
+            Matrix::from_f32(store, &weight.values, n_out, n_in)
+        };
+        packed.map_err(|why| WeightsError::Memory { why, path: self.weights.path.clone() })
     }
 
     /// The bias of the layer `name`, in either spelling; zeros if it has none.
@@ -385,6 +419,22 @@ mod tests {
             [1.5, -2.0].iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect();
         let view = TensorView::new(Dtype::BF16, vec![2], &two).unwrap();
         assert_eq!(floats(&view).unwrap(), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn weights_are_halved_only_where_nothing_is_lost() {
+        let weights = read(&[
+            ("exact", &[2, 2], &[0.5, -2.25, 0.0, 1024.0]),
+            ("other", &[2, 2], &[0.5, 0.1, 0.0, 1024.0]),
+        ])
+        .unwrap();
+        let scope = weights.scope("");
+        let packed = |name| scope.pack(scope.array(name).unwrap()).unwrap();
+        let other = packed("other");
+        assert_eq!(other.n_bytes(), 2 * packed("exact").n_bytes());
+        let mut row = [0.0; 2];
+        other.copy_row(0, &mut row);
+        assert_eq!(row, [0.5, 0.1]);
     }
 
     #[test]

@@ -82,8 +82,8 @@ impl Network {
             let out_bias =
                 [scope.bias("conv1x1_out", width)?, scope.bias("conv1x1_skip", skip.shape[0])?];
             layers.push(Layer {
-                dilated: Linear::new(&taps_apart(&dilated), bias),
-                out: Linear::new(&both, out_bias.concat()),
+                dilated: Linear::new(&scope, &taps_apart(&dilated), bias)?,
+                out: Linear::new(&scope, &both, out_bias.concat())?,
                 dilation: 1 << (index % (n_layers / n_stacks)),
                 n_gates,
             });
@@ -280,7 +280,7 @@ fn pointwise(
     let mut weight = scope.folded(name, &[n_out, Some(n_in), Some(1)])?;
     weight.shape.truncate(2);
     let bias = scope.bias(name, weight.shape[0])?;
-    Ok(Linear::new(&weight, bias))
+    Linear::new(scope, &weight, bias)
 }
 
 /// `(n_out, n_in, taps)` to `(n_out, taps · n_in)`: all inputs of the first tap first.
