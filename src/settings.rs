@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{ProsodyControls, Sampling, Speculative, VocoderChoice, VoiceOptions},
+    domain::{DeviceChoice, ProsodyControls, Sampling, Speculative, VocoderChoice, VoiceOptions},
     files,
 };
 
@@ -112,6 +112,8 @@ pub struct Audio {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Engine {
+    /// What language models run on.
+    pub device: DeviceChoice,
     /// Threads of the language models; zero takes one for each physical core, up to four.
     pub threads: usize,
     /// Keys and values of all replies together, in MB; a reply waits until its own fit. Zero takes an

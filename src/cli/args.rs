@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    domain::{AttentionWindow, DurationChoice, ProsodyControls, VoiceOptions, WindowChoice},
+    domain::{
+        AttentionWindow, DeviceChoice, DurationChoice, ModelShape, ProsodyControls, VoiceOptions,
+        WindowChoice,
+    },
     engine::BenchPart,
     settings::Engine,
 };
@@ -124,12 +127,16 @@ pub struct Chat {
     /// Make tokens seen before less likely; 1 leaves them
     #[arg(long, value_name = "FACTOR")]
     pub repetition_penalty: Option<f32>,
-    /// Same seed and same prompt, same reply
+    /// Same seed and same prompt, same reply (on the CPU)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// How several tokens may be had from one pass
     #[arg(long, value_enum, value_name = "METHOD")]
     pub speculative: Option<Method>,
+    /// What the language model runs on; only the CPU's replies are the same with and without
+    /// speculation, token for token
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
     /// Threads of the language model, up to 64; 0 takes one for each core, up to four
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -238,6 +245,12 @@ pub struct BenchEngine {
     /// A model file in GGUF format that is in no library
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub file: Option<PathBuf>,
+    /// Well-known sizes with made-up weights, on a graphics processor; wants no file
+    #[arg(long, value_enum, conflicts_with_all = ["model", "file"])]
+    pub shape: Option<Shape>,
+    /// What is measured; on a graphics processor all is measured by the clock
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
     /// Take only these figures
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     pub only: Vec<Part>,
@@ -284,6 +297,33 @@ pub enum Part {
     Memory,
 }
 
+/// What language models run on.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Device {
+    /// CUDA or Metal if this build and this machine have it, else the CPU
+    Auto,
+    /// Our own kernels
+    Cpu,
+    /// An NVIDIA graphics processor; the program must be built with `--features cuda`
+    Cuda,
+    /// An Apple graphics processor; the program must be built with `--features metal`
+    Metal,
+}
+
+/// Sizes of models.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shape {
+    /// 30 layers of 576
+    #[value(name = "smollm2-135m")]
+    SmolLm2,
+    /// 16 layers of 2048
+    #[value(name = "llama-3.2-1b")]
+    Llama1B,
+    /// 32 layers of 4096
+    #[value(name = "llama-3.1-8b")]
+    Llama8B,
+}
+
 /// Other engines.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum PeerName {
@@ -306,6 +346,27 @@ impl From<Durations> for DurationChoice {
         match durations {
             Durations::Predicted => Self::Predicted,
             Durations::Drawn => Self::Drawn,
+        }
+    }
+}
+
+impl From<Device> for DeviceChoice {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => Self::Auto,
+            Device::Cpu => Self::Cpu,
+            Device::Cuda => Self::Cuda,
+            Device::Metal => Self::Metal,
+        }
+    }
+}
+
+impl From<Shape> for ModelShape {
+    fn from(shape: Shape) -> Self {
+        match shape {
+            Shape::SmolLm2 => Self::SmolLm2,
+            Shape::Llama1B => Self::Llama1B,
+            Shape::Llama8B => Self::Llama8B,
         }
     }
 }

@@ -26,15 +26,15 @@ fn engine(setting: &Setting, args: BenchEngine) -> Result<()> {
     }
     let mut bar = Bar::new();
     let mut unread = None;
-    let report =
-        setting.engine(args.threads)?.bench(request(setting, args)).wait(|event| match event {
-            BenchEvent::Progress(progress) => bar.show(&progress),
-            BenchEvent::Measured(measurement) if json => {
-                let line = json!({ "event": "measured", "measurement": measurement });
-                unread = unread.take().or(json_line(&line).err());
-            }
-            BenchEvent::Measured(_) => (),
-        });
+    let engine = setting.language_engine(args.device, args.threads)?;
+    let report = engine.bench(request(setting, args)).wait(|event| match event {
+        BenchEvent::Progress(progress) => bar.show(&progress),
+        BenchEvent::Measured(measurement) if json => {
+            let line = json!({ "event": "measured", "measurement": measurement });
+            unread = unread.take().or(json_line(&line).err());
+        }
+        BenchEvent::Measured(_) => (),
+    });
     bar.clear();
     let report = report.context("the engine ended before the figures stood; start it again")??;
     if let Some(error) = unread {
@@ -55,9 +55,10 @@ fn request(setting: &Setting, args: BenchEngine) -> BenchRequest {
     };
     BenchRequest {
         parts: BenchPart::ALL.into_iter().filter(wants).collect(),
-        model: match args.file {
-            Some(file) => BenchModel::File(file),
-            None => BenchModel::Id(args.model.unwrap_or_else(chosen)),
+        model: match (args.file, args.shape) {
+            (Some(file), _) => BenchModel::File(file),
+            (None, Some(shape)) => BenchModel::Shape(shape.into()),
+            (None, None) => BenchModel::Id(args.model.unwrap_or_else(chosen)),
         },
         effort: if args.quick { Effort::Quick } else { Effort::Full },
         peer: args.peer.map(|_| PeerRequest { python: args.peer_python, model: args.peer_model }),

@@ -1,19 +1,25 @@
 //! The figures of a run as a table for people.
 
+use super::bench_clock_table::by_the_clock;
 use crate::{
-    domain::{Sample, Spread, Work},
+    domain::{Clock, Sample, Spread, Work},
     engine::{BenchReport, Effort},
 };
 
 /// The width of the first column.
-const NAME: usize = 44;
+pub(super) const NAME: usize = 44;
 
 /// The whole report, some fifty lines.
 pub(super) fn table(report: &BenchReport) -> String {
     let mut text = heading(report);
-    speeds(report, &mut text);
-    costs(report, &mut text);
-    contended(report, &mut text);
+    match report.record.clock {
+        Clock::Wall => by_the_clock(report, &mut text),
+        Clock::Processor => {
+            speeds(report, &mut text);
+            costs(report, &mut text);
+            contended(report, &mut text);
+        }
+    }
     loads(report, &mut text);
     ratios(report, &mut text);
     rest(report, &mut text);
@@ -23,9 +29,13 @@ pub(super) fn table(report: &BenchReport) -> String {
 fn heading(report: &BenchReport) -> String {
     let record = &report.record;
     let mut text = format!(
-        "{}, SHA-256 {}\nFormant {}, {}, {} processors, {} UTC{}{}\n",
+        "{}{}\nFormant {}, {}, {} processors, {} UTC{}{}\n",
         record.model,
-        record.sha256,
+        if record.sha256.is_empty() {
+            String::new()
+        } else {
+            format!(", SHA-256 {}", record.sha256)
+        },
         record.version,
         record.instructions,
         record.n_processors,
@@ -36,7 +46,11 @@ fn heading(report: &BenchReport) -> String {
     if let Some(peer) = &record.peer {
         text += &format!("beside {}, {}, {}\n", peer.name, peer.version, peer.model);
     }
-    text += "Medians, and in brackets the smallest and the largest; on one thread if not said otherwise.\n";
+    text += "Medians, and in brackets the smallest and the largest; ";
+    text += match record.clock {
+        Clock::Processor => "on one thread if not said otherwise.\n",
+        Clock::Wall => "by the clock.\n",
+    };
     text
 }
 
@@ -167,10 +181,13 @@ fn rest(report: &BenchReport, text: &mut String) {
         if let Some(resident) = memory.resident {
             line("the whole process, in memory", resident);
         }
+        if let Some(device) = memory.device {
+            line("the device's memory in use, by all programs", device);
+        }
     }
 }
 
-fn name(work: Work) -> String {
+pub(super) fn name(work: Work) -> String {
     let lookup = |ngram| if ngram { "with n-gram lookup" } else { "plain" };
     match work {
         Work::Load => "load".to_owned(),
@@ -188,7 +205,7 @@ fn name(work: Work) -> String {
     }
 }
 
-fn spread(spread: Option<Spread>, digits: usize) -> String {
+pub(super) fn spread(spread: Option<Spread>, digits: usize) -> String {
     spread.map_or(String::new(), |Spread { median, min, max }| {
         format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
     })

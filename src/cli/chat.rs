@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) fn run(setting: &Setting, args: &Chat) -> Result<()> {
     let mut request = request(setting, args);
-    let engine = setting.engine(args.threads)?;
+    let engine = setting.language_engine(args.device, args.threads)?;
     if let Some(prompt) = &args.prompt {
         request.messages.push(Message::user(text_or_stdin(prompt)?));
         reply(&engine, &request, args, None)?;
@@ -172,6 +172,7 @@ fn print_figures(request: &ChatRequest, summary: &ChatSummary) -> Result<()> {
     json_line(&json!({
         "event": "done",
         "model": request.model,
+        "arithmetic": summary.arithmetic,
         "text": summary.text,
         "token_ids": summary.token_ids,
         "prompt_tokens": summary.prompt_tokens,

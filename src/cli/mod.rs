@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod bench_clock_table;
 mod bench_table;
 mod chat;
 mod devices;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::{Command, bench, chat, devices, models, speak};
+use super::{Command, args::Device, bench, chat, devices, models, speak};
 use crate::{
     engine::Client,
     library::{Folders, Library},
@@ -23,6 +23,23 @@ impl Setting {
         let engine = Client::start(self.library.clone(), Arc::new(|| ()))?;
         engine.set_threads(threads.unwrap_or(self.settings.engine.n_threads()));
         engine.set_kv_budget(self.settings.engine.kv_budget_bytes());
+        Ok(engine)
+    }
+
+    /// The engine, with language models on a device; `device` and `threads` go before the settings.
+    ///
+    /// # Errors
+    /// If what was asked for by name cannot be had: nobody is to wait for a reply of the CPU's who
+    /// asked for another's.
+    pub(super) fn language_engine(
+        &self,
+        device: Option<Device>,
+        threads: Option<usize>,
+    ) -> Result<Client> {
+        let engine = self.engine(threads)?;
+        let choice = device.map_or(self.settings.engine.device, Into::into);
+        let opened = engine.set_device(choice).wait(|_| ());
+        opened.context("the engine ended before a reply began; start it again")??;
         Ok(engine)
     }
 }

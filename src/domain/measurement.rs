@@ -13,6 +13,16 @@ pub struct Sample {
     pub cpu_secs: f64,
 }
 
+/// Which of a sample's times says what the work costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// Processor time, which holds on a busy machine as well.
+    Processor,
+    /// What a person waits: where the work is done by a device, whose time no processor counts.
+    Wall,
+}
+
 /// A kind of work that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "snake_case")]
@@ -89,6 +99,19 @@ pub struct Spread {
 }
 
 impl Sample {
+    /// Seconds by a clock.
+    pub fn secs(&self, clock: Clock) -> f64 {
+        match clock {
+            Clock::Processor => self.cpu_secs,
+            Clock::Wall => self.wall_secs,
+        }
+    }
+
+    /// Tokens per second by a clock.
+    pub fn tokens_per_sec_by(&self, clock: Clock) -> f64 {
+        self.n_tokens as f64 / self.secs(clock)
+    }
+
     /// Tokens per second on the clock.
     pub fn tokens_per_sec(&self) -> f64 {
         self.n_tokens as f64 / self.wall_secs

@@ -5,6 +5,7 @@ mod attention;
 mod chat;
 mod decimal;
 mod decoding;
+mod device;
 mod linear;
 mod measurement;
 mod mel;
@@ -24,8 +25,9 @@ pub use decoding::{
     Alternative, DecodeStep, FinishReason, MAX_TOP_LOGPROBS, Origin, SpeculationCounts,
     Speculative, Token,
 };
+pub use device::{DeviceChoice, ModelShape};
 pub use linear::{LinearConfig, LinearSpectrogram};
-pub use measurement::{Measurement, Sample, Spread, Work};
+pub use measurement::{Clock, Measurement, Sample, Spread, Work};
 pub use mel::{MelConfig, MelConvention, MelSpectrogram};
 pub use model::{
     Brought, LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState, SpeechModelInfo,

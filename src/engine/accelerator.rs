@@ -16,10 +16,11 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::{Error, ReplyMemory, Status, chat::Chats, models::Models};
 use crate::{
+    domain::DeviceChoice,
     job::{Waker, panic_message},
     library::Library,
-    lm::Scheduler,
-    nn::{device, kernels::Pool},
+    lm::{Backend, Scheduler},
+    nn::{TensorDevice, device, kernels::Pool},
 };
 
 /// How many commands may stand in line; one more is refused at once.
@@ -59,6 +60,8 @@ pub(super) struct Accelerator {
     commands: Receiver<Command>,
     /// Long commands that arrived while a long one ran.
     postponed: VecDeque<Command>,
+    /// Why language models do not run on what was asked for.
+    device_problem: Option<String>,
     /// What the clients last said that keys and values may take.
     kv_budget: Arc<AtomicU64>,
     status: Arc<RwLock<Arc<Status>>>,
@@ -111,6 +114,7 @@ pub(super) fn spawn(
             speaking: false,
             commands,
             postponed: VecDeque::new(),
+            device_problem: None,
             kv_budget,
             status,
             waker,
@@ -208,6 +212,29 @@ impl Accelerator {
         Ok(())
     }
 
+    /// Lets language models run on something else from the next load on, and lets go those in memory;
+    /// replies under way keep theirs. Returns what it came to.
+    ///
+    /// # Errors
+    /// If what was asked for by name cannot be had; they run on the CPU then, and the status says
+    /// why.
+    pub(super) fn set_device(&mut self, choice: DeviceChoice) -> Result<String, Error> {
+        let opened = TensorDevice::open(choice);
+        self.device_problem = opened.as_ref().err().map(ToString::to_string);
+        let (backend, problem) = match opened {
+            Ok(Some(device)) => (Backend::Tensors(device), None),
+            Ok(None) => (Backend::Kernels, None),
+            Err(error) => (Backend::Kernels, Some(error)),
+        };
+        self.models.set_backend(backend);
+        problem.map_or_else(|| Ok(self.device_label()), |error| Err(error.into()))
+    }
+
+    /// What language models run on, for people.
+    fn device_label(&self) -> String {
+        self.models.backend().label(self.pool.n_threads())
+    }
+
     fn reply_memory(&self) -> ReplyMemory {
         ReplyMemory {
             kv_bytes: self.scheduler.kv_bytes(),
@@ -219,7 +246,8 @@ impl Accelerator {
     /// Shows everybody what is held now, and wakes them if that has changed.
     pub(super) fn publish(&self) {
         let status = Status {
-            device: device::name(self.pool.n_threads()),
+            device: self.device_label(),
+            device_problem: self.device_problem.clone(),
             loaded: self.models.loaded(),
             replies: self.reply_memory(),
             running_chats: self.chats.len(),

@@ -79,6 +79,7 @@ fn prepare(
         finish_reason: FinishReason::Cancelled,
         timing: ChatTiming { load, ..ChatTiming::default() },
         speculation: SpeculationCounts::default(),
+        arithmetic: model.arithmetic().to_owned(),
         weights_bytes: model.n_bytes(),
         memory: ReplyMemory::default(),
     };

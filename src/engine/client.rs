@@ -19,7 +19,7 @@ use super::{
     speak,
 };
 use crate::{
-    domain::Progress,
+    domain::{DeviceChoice, Progress},
     job::{self, Job, Reply, Waker, panic_message},
     library::Library,
     lm::Scheduler,
@@ -114,6 +114,13 @@ impl Client {
         })));
     }
 
+    /// Lets language models run on something else from their next load on, and lets go those in
+    /// memory. The outcome is what they run on then, or why not on what was asked for by name: they
+    /// run on the CPU then, and the [`Status`] says why.
+    pub fn set_device(&self, choice: DeviceChoice) -> EngineJob<Progress, String> {
+        self.submit(Command::Short, move |accelerator, _reply| accelerator.set_device(choice))
+    }
+
     /// Sets how many bytes the keys and values of all replies may take together, from the next step
     /// on: a reply waits until its own, at their longest, fit beside the others'. Zero takes a share
     /// of the machine's memory.
@@ -186,6 +193,26 @@ mod tests {
         // Nothing was asked for, so this can only be the status.
         wakes.recv().unwrap();
         assert!(!client.status().device.is_empty());
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_had_is_told_and_the_cpu_goes_on() {
+        let client = Client::start(empty_library(), Arc::new(|| ())).unwrap();
+        let set = |choice| {
+            let outcome = client.set_device(choice).wait(|_| ()).unwrap();
+            // A job's outcome may be there before the status; that of the next one is not.
+            client.unload("nothing").wait(|_| ()).unwrap().unwrap();
+            outcome
+        };
+        for choice in DeviceChoice::ALL.into_iter().filter(|choice| !choice.is_built_in()) {
+            let why = set(choice).unwrap_err();
+            assert_eq!(why.kind(), crate::engine::ErrorKind::BadRequest);
+            let status = client.status();
+            assert_eq!(status.device_problem.as_ref(), Some(&why.to_string()));
+            assert!(status.device.starts_with("CPU"), "{}", status.device);
+        }
+        assert!(set(DeviceChoice::Cpu).unwrap().starts_with("CPU"));
+        assert_eq!(client.status().device_problem, None);
     }
 
     #[test]

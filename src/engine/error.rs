@@ -1,6 +1,6 @@
 //! What can go wrong with a job, and which kind of wrong it is.
 
-use crate::{job::Cancelled, library, lm, tts};
+use crate::{job::Cancelled, library, lm, nn, tts};
 
 /// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum Error {
     /// From the language models.
     #[error(transparent)]
     Lm(#[from] lm::Error),
+    /// What was asked for to run on cannot be had.
+    #[error(transparent)]
+    Device(#[from] nn::DeviceError),
     /// Figures could not be taken.
     #[error("{0}")]
     Bench(String),
@@ -63,9 +66,9 @@ impl Error {
             | Self::Lm(lm::Error::Cancelled(_))
             | Self::Library(library::Error::Cancelled(_)) => ErrorKind::Cancelled,
             Self::Busy { .. } => ErrorKind::Busy,
-            Self::BadRequest(_) | Self::Library(library::Error::WrongKind { .. }) => {
-                ErrorKind::BadRequest
-            }
+            Self::BadRequest(_)
+            | Self::Device(_)
+            | Self::Library(library::Error::WrongKind { .. }) => ErrorKind::BadRequest,
             Self::Library(error) if error.is_not_found() => ErrorKind::NotFound,
             Self::Tts(error) if error.is_bad_request() => ErrorKind::BadRequest,
             Self::Lm(error) if error.is_bad_request() => ErrorKind::BadRequest,

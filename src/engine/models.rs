@@ -7,7 +7,7 @@ use crate::{
     domain::{ModelKind, Progress, Stage},
     job::Cancelled,
     library::{Library, catalog},
-    lm::LanguageModel,
+    lm::{Backend, LanguageModel},
     tts::{self, AcousticModel, FrontEnd, G2p, Vocoder},
 };
 
@@ -20,6 +20,8 @@ pub(super) type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Result<(), Cance
 /// See the module.
 pub(super) struct Models {
     library: Library,
+    /// What language models are loaded for.
+    backend: Backend,
     front_end: Option<Rc<FrontEnd>>,
     voices: Vec<Loaded<Shared<dyn AcousticModel>>>,
     vocoders: Vec<Loaded<Shared<dyn Vocoder>>>,
@@ -45,11 +47,23 @@ impl Models {
     pub(super) fn new(library: Library) -> Self {
         Self {
             library,
+            backend: Backend::default(),
             front_end: None,
             voices: Vec::new(),
             vocoders: Vec::new(),
             language: Vec::new(),
         }
+    }
+
+    /// What language models are loaded for.
+    pub(super) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Loads language models for something else from now on; those in memory are let go.
+    pub(super) fn set_backend(&mut self, backend: Backend) {
+        self.backend = backend;
+        self.language.clear();
     }
 
     /// What is in memory.
@@ -131,7 +145,7 @@ impl Models {
         }
         let path = self.library.file(id, ModelKind::Llama)?;
         let mut progress = |done, total| on_progress(loading(id, done, total));
-        let model = Arc::new(LanguageModel::load(&path, &mut progress)?);
+        let model = Arc::new(LanguageModel::load_on(&self.backend, &path, &mut progress)?);
         let bytes = model.n_bytes();
         self.language.push(Loaded { id: id.to_owned(), bytes, model: Arc::clone(&model) });
         Ok(model)

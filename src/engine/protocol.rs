@@ -176,6 +176,8 @@ pub struct ChatSummary {
     pub timing: ChatTiming,
     /// What speculation did.
     pub speculation: SpeculationCounts,
+    /// What did the model's arithmetic: an instruction set, or a graphics processor.
+    pub arithmetic: String,
     /// Bytes of the model's weights.
     pub weights_bytes: u64,
     /// What all replies took beside that when this one ended.

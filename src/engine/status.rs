@@ -25,8 +25,10 @@ pub struct ReplyMemory {
 /// Replaced whole by the engine after each change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// What the models run on.
+    /// What language models run on; speech runs on the CPU.
     pub device: String,
+    /// Why that is not what was asked for.
+    pub device_problem: Option<String>,
     /// Models in memory, in the order they were loaded.
     pub loaded: Vec<LoadedModel>,
     /// What replies take beside that.

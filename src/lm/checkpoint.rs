@@ -119,6 +119,12 @@ pub trait Checkpoint {
     /// If there is no such tensor of that shape, it cannot be read, or the load was cancelled.
     fn matrix(&mut self, weight: Weight, n_out: usize, n_in: usize) -> Result<Matrix, Error>;
 
+    /// The weights of [`Checkpoint::matrix`] as plain numbers, `(n_out, n_in)`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::matrix`].
+    fn numbers(&mut self, weight: Weight, n_out: usize, n_in: usize) -> Result<Vec<f32>, Error>;
+
     /// A vector of plain numbers, whatever the format.
     ///
     /// # Errors

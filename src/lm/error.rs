@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::speculative::Misgrown;
-use crate::job::Cancelled;
+use crate::{job::Cancelled, nn::DeviceFault};
 
 /// Why a model could not be loaded, or a reply not be written.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +119,12 @@ pub enum Error {
     /// The model's output is not a number.
     #[error("the model's output is not a number; its file may be damaged, fetch it again")]
     NotANumber,
+    /// A graphics processor that gave up.
+    #[error(
+        "the graphics processor broke off ({0}); if its memory is full ask for fewer tokens or take \
+         a smaller model, else choose the CPU"
+    )]
+    Device(#[from] DeviceFault),
     /// The job was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

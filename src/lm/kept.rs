@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{LanguageModel, kv_cache::KvCache};
+use super::{LanguageModel, network::Cache};
 
 /// Ended replies that are kept: the chats that somebody is likely to go back to.
 const MOST: usize = 4;
@@ -25,12 +25,12 @@ struct Entry {
     model: Weak<LanguageModel>,
     /// The tokens whose keys and values the cache holds.
     tokens: Vec<u32>,
-    cache: KvCache,
+    cache: Cache,
 }
 
 impl KeptCaches {
     /// Keeps what a reply leaves behind.
-    pub fn keep(&mut self, model: &Arc<LanguageModel>, mut tokens: Vec<u32>, cache: KvCache) {
+    pub fn keep(&mut self, model: &Arc<LanguageModel>, mut tokens: Vec<u32>, cache: Cache) {
         tokens.truncate(cache.len());
         if !tokens.is_empty() {
             self.entries.push_back(Entry { model: Arc::downgrade(model), tokens, cache });
@@ -50,7 +50,7 @@ impl KeptCaches {
     /// A cache that holds as many of the prompt's first tokens as any kept one, but not all: the
     /// last must be passed through to learn what follows it. An empty one if none holds more than
     /// the `known` first tokens, which are known from elsewhere.
-    pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32], known: usize) -> KvCache {
+    pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32], known: usize) -> Cache {
         self.forget_unused_models();
         let shared = |entry: &Entry| {
             let is_same = entry.model.as_ptr() == Arc::as_ptr(model);
@@ -60,12 +60,12 @@ impl KeptCaches {
         let lengths = self.entries.iter().map(shared).enumerate();
         match lengths.max_by_key(|&(_, length)| length) {
             Some((idx, length)) if length > known => self.take_or_copy(idx, length),
-            _ => KvCache::new(model.transformer().config()),
+            _ => model.network().new_cache(),
         }
     }
 
     /// Takes a cache whose conversation goes on; copies from one that only begins alike.
-    fn take_or_copy(&mut self, idx: usize, length: usize) -> KvCache {
+    fn take_or_copy(&mut self, idx: usize, length: usize) -> Cache {
         if 2 * length >= self.entries[idx].tokens.len()
             && let Some(entry) = self.entries.remove(idx)
         {

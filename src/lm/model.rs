@@ -5,24 +5,28 @@ use std::{panic::resume_unwind, path::Path, thread};
 use super::{
     Error, ModelProblem,
     checkpoint::{self, OnProgress},
+    network::{Backend, Network},
+    shapes,
     template::ChatTemplate,
-    tokenizer::Tokenizer,
-    transformer::Transformer,
+    tokenizer::{Splitter, Tokenizer},
 };
-use crate::domain::Message;
+use crate::{
+    domain::{Message, ModelShape},
+    nn::TensorDevice,
+};
 
 /// A model in memory; it does not change, so replies share it.
 pub struct LanguageModel {
     name: String,
-    transformer: Transformer,
+    network: Network,
     tokenizer: Tokenizer,
     chat_template: Option<ChatTemplate>,
 }
 
 impl LanguageModel {
-    /// Reads a Llama-family model from a GGUF file, or from a folder as Hugging Face lays it out:
-    /// `path` is the folder or its `model.safetensors`, `model.safetensors.index.json` or
-    /// `config.json`.
+    /// Reads a Llama-family model for the CPU from a GGUF file, or from a folder as Hugging Face
+    /// lays it out: `path` is the folder or its `model.safetensors`, `model.safetensors.index.json`
+    /// or `config.json`.
     ///
     /// `on_progress` hears of bytes read and bytes in all.
     ///
@@ -30,6 +34,18 @@ impl LanguageModel {
     /// If a file is missing, cannot be read, is damaged, or holds a model that cannot be used here;
     /// or if `on_progress` cancelled the load.
     pub fn load(path: &Path, on_progress: OnProgress<'_>) -> Result<Self, Error> {
+        Self::load_on(&Backend::Kernels, path, on_progress)
+    }
+
+    /// As [`LanguageModel::load`], for whatever it is to run on.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`], or if the device has no room or fails.
+    pub fn load_on(
+        backend: &Backend,
+        path: &Path,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Self, Error> {
         let mut checkpoint = checkpoint::open(path, on_progress)?;
         let config = checkpoint.config()?;
         checkpoint::check(&*checkpoint, &config)?;
@@ -45,18 +61,43 @@ impl LanguageModel {
         let read_tokenizer = || checkpoint::open(path, &mut |_, _| Ok(()))?.tokenizer(n_vocab);
         // Words and weights take about as long, and neither needs the other. Opening the files
         // twice is little beside that.
-        let (transformer, tokenizer) = thread::scope(|scope| {
+        let (network, tokenizer) = thread::scope(|scope| {
             let beside = thread::Builder::new().name("tokenizer".into());
             let beside = beside.spawn_scoped(scope, read_tokenizer);
-            let transformer = Transformer::load(config, &mut *checkpoint);
+            let network = Network::load(config, &mut *checkpoint, backend);
             let tokenizer = match beside {
                 Ok(beside) => beside.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 // The system has no thread to give: one after the other does as well.
                 Err(_) => read_tokenizer(),
             };
-            (transformer, tokenizer)
+            (network, tokenizer)
         });
-        Ok(Self { name, transformer: transformer?, tokenizer: tokenizer?, chat_template })
+        Ok(Self { name, network: network?, tokenizer: tokenizer?, chat_template })
+    }
+
+    /// A model of well-known sizes with made-up weights and a vocabulary without words: for figures,
+    /// which do not depend on what is said.
+    ///
+    /// # Errors
+    /// If the device has no room or fails.
+    pub fn random(shape: ModelShape, device: &TensorDevice) -> Result<Self, Error> {
+        let no_words = tokenizers::models::bpe::BPE::default();
+        let tokenizer = Tokenizer {
+            splitter: Splitter::Rules(Box::new(tokenizers::Tokenizer::new(no_words))),
+            spellings: Vec::new(),
+            first: None,
+            stop_ids: Vec::new(),
+            bos_text: String::new(),
+            eos_text: String::new(),
+            begins_with_space: false,
+            label: "none".to_owned(),
+        };
+        Ok(Self {
+            name: format!("{}, random weights", shape.label()),
+            network: Network::random(shapes::config(shape), device)?,
+            tokenizer,
+            chat_template: None,
+        })
     }
 
     /// What the file calls it.
@@ -66,12 +107,12 @@ impl LanguageModel {
 
     /// Tokens that it can look at, prompt and reply together.
     pub fn context_length(&self) -> usize {
-        self.transformer.config().context_length
+        self.network.config().context_length
     }
 
     /// Bytes of its weights in memory.
     pub fn n_bytes(&self) -> u64 {
-        self.transformer.n_bytes()
+        self.network.n_bytes()
     }
 
     /// The token ids of a conversation, up to where the model's turn begins.
@@ -97,9 +138,9 @@ impl LanguageModel {
         self.tokenizer.encode(text)
     }
 
-    /// The instruction set that it runs on, for people.
-    pub fn instructions(&self) -> &'static str {
-        self.transformer.instructions().label()
+    /// What does its arithmetic, for people: an instruction set, or a graphics processor.
+    pub fn arithmetic(&self) -> &str {
+        self.network.label()
     }
 
     /// The text of some token ids that begin a text.
@@ -115,12 +156,23 @@ impl LanguageModel {
         }
     }
 
-    pub(super) fn transformer(&self) -> &Transformer {
-        &self.transformer
+    pub(super) fn network(&self) -> &Network {
+        &self.network
     }
 
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+}
+
+#[cfg(test)]
+impl LanguageModel {
+    /// The transformer of a model that was loaded for the CPU.
+    pub(super) fn transformer(&self) -> &super::transformer::Transformer {
+        match &self.network {
+            Network::Kernels(transformer) => transformer,
+            Network::Tensors(_) => panic!("the model was loaded for a device"),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::LanguageModel;
+use super::{LanguageModel, network::Network};
 
 /// Who waits while a stretch of a prompt is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,40 @@ impl Company {
             Self::Waiting => Duration::from_millis(30),
         }
     }
+}
+
+/// What does the reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The CPU.
+    Kernels,
+    /// A graphics processor: a pass over a hundred rows takes as long as one over ten, because as
+    /// many operations are queued.
+    Device,
+}
+
+impl Reader {
+    fn of(model: &LanguageModel) -> Self {
+        match model.network() {
+            Network::Kernels(_) => Self::Kernels,
+            Network::Tensors(_) => Self::Device,
+        }
+    }
+
+    /// Rows of a step in company before anything was measured.
+    fn first_rows(self) -> usize {
+        match self {
+            Self::Kernels => 16,
+            Self::Device => 128,
+        }
+    }
 
     /// Rows of a chunk: fewer waste the reading of the weights, more gain nothing.
-    fn rows(self) -> RangeInclusive<usize> {
-        match self {
-            Self::None => 8..=128,
-            Self::Waiting => 8..=64,
+    fn rows(self, company: Company) -> RangeInclusive<usize> {
+        match (self, company) {
+            (Self::Kernels, Company::None) => 8..=128,
+            (Self::Kernels, Company::Waiting) => 8..=64,
+            (Self::Device, _) => 64..=1024,
         }
     }
 }
@@ -43,26 +71,25 @@ impl Company {
 /// The measured cost of a row.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
+    reader: Reader,
     secs_per_row: f64,
 }
 
-impl Default for Pace {
-    /// Before anything was measured: sixteen rows in company.
-    fn default() -> Self {
-        Self { secs_per_row: Company::Waiting.step().as_secs_f64() / 16.0 }
-    }
-}
-
 impl Pace {
+    fn begin(reader: Reader) -> Self {
+        let secs_per_row = Company::Waiting.step().as_secs_f64() / reader.first_rows() as f64;
+        Self { reader, secs_per_row }
+    }
+
     fn prompt_rows(self, n_decoded: usize, company: Company) -> usize {
-        let (least, most) = company.rows().into_inner();
+        let (least, most) = self.reader.rows(company).into_inner();
         let rows = (company.step().as_secs_f64() / self.secs_per_row) as usize;
         rows.saturating_sub(n_decoded).clamp(least, most)
     }
 
     /// Small passes say little, as they wait for the weights.
     fn observe(&mut self, n_rows: usize, elapsed: Duration) {
-        if n_rows >= *Company::None.rows().start() {
+        if n_rows >= *self.reader.rows(Company::None).start() {
             let measured = elapsed.as_secs_f64() / n_rows as f64;
             self.secs_per_row = (self.secs_per_row + measured).max(1e-9) / 2.0;
         }
@@ -83,7 +110,8 @@ impl Paces {
     ) -> usize {
         let known =
             self.0.iter().find(|(known, _)| std::ptr::eq(known.as_ptr(), &raw const **model));
-        known.map_or_else(Pace::default, |(_, pace)| *pace).prompt_rows(n_decoded, company)
+        let pace = known.map_or_else(|| Pace::begin(Reader::of(model)), |(_, pace)| *pace);
+        pace.prompt_rows(n_decoded, company)
     }
 
     /// Hears how long a pass took.
@@ -93,7 +121,7 @@ impl Paces {
             std::ptr::eq(known.as_ptr(), &raw const **model)
         };
         let idx = self.0.iter().position(is_it).unwrap_or_else(|| {
-            self.0.push((Arc::downgrade(model), Pace::default()));
+            self.0.push((Arc::downgrade(model), Pace::begin(Reader::of(model))));
             self.0.len() - 1
         });
         self.0[idx].1.observe(n_rows, elapsed);
@@ -107,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_slow_machine_reads_less_at_a_time() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::begin(Reader::Kernels);
         assert_eq!(pace.prompt_rows(0, Company::Waiting), 16);
         for _ in 0..20 {
             pace.observe(16, Duration::from_millis(48));
@@ -122,10 +150,24 @@ mod tests {
 
     #[test]
     fn a_prompt_alone_is_read_in_longer_stretches() {
-        let pace = Pace::default();
+        let pace = Pace::begin(Reader::Kernels);
         assert_eq!(pace.prompt_rows(0, Company::None), 106);
-        let fast = Pace { secs_per_row: 1e-6 };
+        let fast = Pace { secs_per_row: 1e-6, ..pace };
         assert_eq!(fast.prompt_rows(0, Company::None), 128);
+    }
+
+    #[test]
+    fn a_device_begins_with_more_and_adapts() {
+        let mut pace = Pace::begin(Reader::Device);
+        assert_eq!(pace.prompt_rows(0, Company::Waiting), 128);
+        for _ in 0..20 {
+            pace.observe(128, Duration::from_secs(1));
+        }
+        assert_eq!(pace.prompt_rows(0, Company::None), 64);
+        for _ in 0..20 {
+            pace.observe(64, Duration::from_millis(1));
+        }
+        assert_eq!(pace.prompt_rows(0, Company::None), 1024);
     }
 
     #[test]

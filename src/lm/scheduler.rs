@@ -14,6 +14,7 @@ use super::{
     Error, LanguageModel,
     kept::KeptCaches,
     logprobs::Logprobs,
+    network::{Cache, PassError},
     pace::{Company, Paces},
     sequence::{Sequence, SequenceId, SequenceRequest, isolated},
     speculative::{Drafter, Misgrown, Ngram},
@@ -153,7 +154,7 @@ impl Scheduler {
         drafter: Option<Box<dyn Drafter>>,
     ) -> Result<SequenceId, Error> {
         check(&request)?;
-        let last = request.model.transformer().config().n_layers;
+        let last = request.model.network().config().n_layers;
         let taps = drafter.as_ref().map_or(&[][..], |drafter| drafter.taps());
         if let Some(&layer) = taps.iter().find(|layer| **layer > last) {
             return Err(Misgrown::Tap { layer, last }.into());
@@ -382,14 +383,23 @@ impl Scheduler {
         events: &mut Events,
     ) -> Result<(), Cancelled> {
         let takes_part = |sequence: &&mut Sequence| sequence.n_rows() > 0;
-        let mut spans: Vec<Span<'_>> =
+        let spans: Vec<Span<'_, Cache>> =
             self.running.iter_mut().filter(takes_part).map(Sequence::span).collect();
         let n_wanted: Vec<usize> = spans.iter().map(|span| span.wanted.len()).collect();
         let n_rows = spans.iter().map(|span| span.tokens.len()).sum();
-        let mut logits = model.transformer().forward(&mut spans, &mut self.scratch, check)?;
+        let mut logits = match model.network().forward(spans, &mut self.scratch, check) {
+            Ok(logits) => logits,
+            Err(PassError::Cancelled(cancelled)) => return Err(cancelled),
+            Err(PassError::Device(fault)) => {
+                let at_fault = self.running.iter().filter(|sequence| sequence.n_rows() > 0);
+                let failed = at_fault.map(|sequence| (sequence.id, fault.clone().into())).collect();
+                self.fail(failed, events);
+                return Ok(());
+            }
+        };
         self.paces.observe(model, n_rows, pass_begun.elapsed());
 
-        let n_vocab = model.transformer().config().n_vocab;
+        let n_vocab = model.network().config().n_vocab;
         let (mut ended, mut failed) = (Vec::new(), Vec::new());
         for (sequence, n_wanted) in self.running.iter_mut().filter(takes_part).zip(n_wanted) {
             let own;
@@ -426,7 +436,7 @@ impl Scheduler {
 
 fn check(request: &SequenceRequest) -> Result<(), Error> {
     let SequenceRequest { model, prompt, sampling, max_tokens, .. } = request;
-    let config = model.transformer().config();
+    let config = model.network().config();
     if prompt.is_empty() {
         return Err(Error::EmptyPrompt);
     }

@@ -9,8 +9,8 @@ use std::{
 use super::{
     Error, LanguageModel,
     kept::common_prefix,
-    kv_cache::KvCache,
     logprobs::Logprobs,
+    network::Cache,
     sampling::Sampler,
     scheduler::MAX_DRAFT_TOKENS,
     speculative::{Accepted, Draft, Drafter, Limits, accept},
@@ -48,14 +48,13 @@ pub struct SequenceId(pub(super) u64);
 impl SequenceRequest {
     /// Length of prompt and reply at which it ends.
     pub(super) fn end(&self) -> usize {
-        let context_length = self.model.transformer().config().context_length;
+        let context_length = self.model.network().config().context_length;
         self.prompt.len().saturating_add(self.max_tokens).min(context_length)
     }
 
     /// Bytes of its keys and values by then, with a draft that was made in vain.
     pub(super) fn kv_bytes_at_end(&self) -> u64 {
-        let config = self.model.transformer().config();
-        KvCache::bytes_for(config, self.end() + MAX_DRAFT_TOKENS)
+        self.model.network().cache_bytes(self.end() + MAX_DRAFT_TOKENS)
     }
 }
 
@@ -63,7 +62,7 @@ impl SequenceRequest {
 pub(super) struct Sequence {
     pub(super) id: SequenceId,
     pub(super) model: Arc<LanguageModel>,
-    pub(super) cache: KvCache,
+    pub(super) cache: Cache,
     pub(super) cancelled: bool,
     /// When its prompt was last read on, in steps; who waited longest is next.
     pub(super) last_turn: u64,
@@ -95,11 +94,11 @@ impl Sequence {
         request: SequenceRequest,
         drafter: Option<Box<dyn Drafter>>,
         logprobs: Logprobs,
-        cache: KvCache,
+        cache: Cache,
     ) -> Self {
         let (end, kv_bytes_at_end) = (request.end(), request.kv_bytes_at_end());
         let SequenceRequest { model, prompt, sampling, .. } = request;
-        let n_vocab = model.transformer().config().n_vocab;
+        let n_vocab = model.network().config().n_vocab;
         Self {
             id,
             n_prompt: prompt.len(),
@@ -160,7 +159,7 @@ impl Sequence {
     }
 
     /// Takes over the first tokens of the prompt from a reply whose cache holds them.
-    pub(super) fn copy_prompt(&mut self, donor: &KvCache, n_tokens: usize) {
+    pub(super) fn copy_prompt(&mut self, donor: &Cache, n_tokens: usize) {
         let before = self.cache.len();
         self.cache.copy_on(donor, n_tokens);
         self.n_reused += self.cache.len() - before;
@@ -197,7 +196,7 @@ impl Sequence {
         let limits = Limits { n_tokens, depth: self.end - self.tokens.len() - 1 };
         if let Some(drafter) = self.drafter.as_mut().filter(|_| n_tokens > 0) {
             let mut draft = drafter.draft(&self.tokens, limits);
-            draft.check(self.model.transformer().config().n_vocab)?;
+            draft.check(self.model.network().config().n_vocab)?;
             draft.prune(limits);
             self.draft = draft;
         }
@@ -212,7 +211,7 @@ impl Sequence {
     }
 
     /// Its part in the pass at hand.
-    pub(super) fn span(&mut self) -> Span<'_> {
+    pub(super) fn span(&mut self) -> Span<'_, Cache> {
         let reads_all = self.cache.len() + self.rows.len() >= self.n_prompt;
         let n_logits = if reads_all { 1 + self.draft.len() } else { 0 };
         let layers = self.drafter.as_ref().map_or(&[][..], |drafter| drafter.taps());
@@ -242,7 +241,7 @@ impl Sequence {
         }
         let Self { model, sampler, tokens, draft, .. } = self;
         let n_before = tokens.len();
-        let n_vocab = model.transformer().config().n_vocab;
+        let n_vocab = model.network().config().n_vocab;
         let logits_after = |row: usize| &logits[row * n_vocab..][..n_vocab];
         let mut position = n_before;
         let Accepted { tokens: mut said, mut rows } = accept(draft, |row| {
@@ -323,7 +322,7 @@ impl Sequence {
     }
 
     /// What it leaves behind: its tokens, and the keys and values of the first of them.
-    pub(super) fn into_cache(self) -> (Arc<LanguageModel>, Vec<u32>, KvCache) {
+    pub(super) fn into_cache(self) -> (Arc<LanguageModel>, Vec<u32>, Cache) {
         (self.model, self.tokens, self.cache)
     }
 }

@@ -10,7 +10,7 @@ use candle_core::{
     },
 };
 
-use super::{LanguageModel, text_stream::byte_of_letter};
+use super::{Backend, LanguageModel, text_stream::byte_of_letter};
 
 pub const N_VOCAB: usize = 258;
 pub const N_EMBD: usize = 64;
@@ -127,12 +127,27 @@ impl TinyFile {
         gguf_file::write(&mut file, &values, &tensors).unwrap();
     }
 
+    /// The same with plain numbers of 32 bits instead of blocks: what is left of a difference between
+    /// two ways to compute it is rounding.
+    pub fn plain(mut self) -> Self {
+        for (_, tensor) in &mut self.tensors {
+            let values = tensor.dequantize(&Device::Cpu).unwrap();
+            *tensor = QTensor::quantize(&values, GgmlDType::F32).unwrap();
+        }
+        self
+    }
+
     /// Writes and loads it.
     pub fn load(&self) -> Result<LanguageModel, super::Error> {
+        self.load_on(&Backend::Kernels)
+    }
+
+    /// Writes and loads it for whatever it is to run on.
+    pub fn load_on(&self, backend: &Backend) -> Result<LanguageModel, super::Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.gguf");
         self.write(&path);
-        LanguageModel::load(&path, &mut |_, _| Ok(()))
+        LanguageModel::load_on(backend, &path, &mut |_, _| Ok(()))
     }
 }
 

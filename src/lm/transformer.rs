@@ -49,16 +49,16 @@ struct Layer {
     down: Matrix,
 }
 
-/// Rows of one sequence: tokens that stand behind what its cache holds.
+/// Rows of one sequence: tokens that stand behind what its cache holds, of whichever kind that is.
 #[derive(Debug)]
-pub struct Span<'a> {
+pub struct Span<'a, C = KvCache> {
     /// Tokens to pass through, a row each.
     pub tokens: &'a [u32],
     /// How they follow each other.
     pub order: Order<'a>,
     /// The sequence's keys and values, which the pass adds to, a position a row. After a tree,
     /// [`KvCache::compact`] leaves those of the path that is kept.
-    pub cache: &'a mut KvCache,
+    pub cache: &'a mut C,
     /// The rows whose logits are wanted.
     pub wanted: Range<usize>,
     /// Whose hidden states are wanted, if any.
@@ -85,11 +85,38 @@ pub struct Taps<'a> {
     pub hidden: &'a mut Vec<f32>,
 }
 
-impl<'a> Span<'a> {
+impl<'a, C> Span<'a, C> {
     /// Text that goes on, with the logits of its last `n_logits` tokens wanted.
-    pub fn chain(tokens: &'a [u32], cache: &'a mut KvCache, n_logits: usize) -> Self {
+    pub fn chain(tokens: &'a [u32], cache: &'a mut C, n_logits: usize) -> Self {
         let wanted = tokens.len() - n_logits..tokens.len();
         Self { tokens, order: Order::Chain, cache, wanted, taps: None }
+    }
+
+    /// The same rows over what `cache_of` makes of the cache.
+    pub fn map_cache<D>(self, cache_of: impl FnOnce(&'a mut C) -> &'a mut D) -> Span<'a, D> {
+        let Self { tokens, order, cache, wanted, taps } = self;
+        Span { tokens, order, cache: cache_of(cache), wanted, taps }
+    }
+}
+
+impl Order<'_> {
+    /// Finds how many of `n_rows` rows each one follows.
+    ///
+    /// # Panics
+    /// If a row of a tree has no parent, or follows none before it.
+    pub fn find_depths(self, n_rows: usize, depths: &mut Vec<usize>) {
+        depths.clear();
+        match self {
+            Order::Chain => depths.extend(0..n_rows),
+            Order::Tree(parents) => {
+                assert_eq!(parents.len() + 1, n_rows, "all rows but the root have a parent");
+                depths.push(0);
+                for parent in parents {
+                    // A parent that stands behind has no depth yet.
+                    depths.push(depths[*parent] + 1);
+                }
+            }
+        }
     }
 }
 
@@ -118,6 +145,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Keeps logits that were computed elsewhere.
+    pub fn keep_logits(&mut self, logits: Vec<f32>) -> &[f32] {
+        self.logits = logits;
+        &self.logits
+    }
+
     /// Lets passes share their work among other threads.
     pub fn set_pool(&mut self, pool: Arc<Pool>) {
         self.pool = pool;
@@ -238,7 +271,7 @@ impl Transformer {
         let mut rows = x.chunks_exact_mut(*n_embd);
         for span in spans {
             span.cache.reserve(span.tokens.len());
-            find_depths(span, depths);
+            span.order.find_depths(span.tokens.len(), depths);
             find_reach(span, paths, reach);
             for ((depth, token), row) in depths.iter().zip(span.tokens).zip(&mut rows) {
                 self.embedding.copy_row(*token as usize, row);
@@ -378,22 +411,6 @@ impl Transformer {
             (matrix, &mut out[..])
         });
         Matrix::multiply(pool, self.instructions, activations, products);
-    }
-}
-
-/// How many rows of its span each row follows.
-fn find_depths(span: &Span<'_>, depths: &mut Vec<usize>) {
-    depths.clear();
-    match span.order {
-        Order::Chain => depths.extend(0..span.tokens.len()),
-        Order::Tree(parents) => {
-            assert_eq!(parents.len() + 1, span.tokens.len(), "all rows but the root have a parent");
-            depths.push(0);
-            for parent in parents {
-                // A parent that stands behind has no depth yet.
-                depths.push(depths[*parent] + 1);
-            }
-        }
     }
 }
 

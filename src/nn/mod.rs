@@ -11,6 +11,7 @@ mod matmul;
 mod norm;
 mod recurrent;
 mod rnn;
+mod tensor_device;
 mod torch;
 mod weights;
 
@@ -20,4 +21,5 @@ pub use features::Features;
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use recurrent::{Bidirectional, GruStep, Linear, LstmCell, LstmState, Stepper};
 pub use rnn::{GruCell, affine};
+pub use tensor_device::{DeviceError, DeviceFault, TensorDevice};
 pub use weights::{Array, Scope, Weights, WeightsError};

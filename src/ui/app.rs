@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     audio::Player,
-    domain::ModelInfo,
+    domain::{DeviceChoice, ModelInfo},
     engine::Client,
     job::{self, Job, Update, Waker},
     library::{Downloads, Folders, Library},
@@ -85,6 +85,8 @@ pub struct App {
     device_in_use: String,
     /// As the settings have it: zero is what the engine starts with.
     threads_in_use: usize,
+    /// What language models run on, or were to; the engine starts with the CPU.
+    processor_in_use: DeviceChoice,
     disk: Disk,
     // Last, since it holds the engine, which ends after everybody who may talk to it.
     shared: Shared,
@@ -164,6 +166,7 @@ impl App {
             changed_at: None,
             device_in_use: settings.audio.device.clone(),
             threads_in_use: 0,
+            processor_in_use: DeviceChoice::Cpu,
             disk: Disk::start(Arc::clone(&waker)),
             shared: Shared {
                 models: Vec::new(),
@@ -234,7 +237,9 @@ impl App {
         match on_strip {
             Some(status_strip::Pressed::Stop(running_idx)) => self.stop(&running, running_idx),
             Some(status_strip::Pressed::Models) => self.show(&ctx, "Models"),
-            Some(status_strip::Pressed::Sound) => self.show(&ctx, "Settings"),
+            Some(status_strip::Pressed::Sound | status_strip::Pressed::Processor) => {
+                self.show(&ctx, "Settings");
+            }
             Some(status_strip::Pressed::Palette) => {
                 self.front = Front::Palette(Palette::open(&ctx));
             }
@@ -526,6 +531,11 @@ impl App {
         if self.threads_in_use != settings.engine.n_threads() {
             self.threads_in_use = settings.engine.n_threads();
             self.shared.engine.set_threads(self.threads_in_use);
+        }
+        if self.processor_in_use != settings.engine.device {
+            self.processor_in_use = settings.engine.device;
+            // What it came to, good or bad, is in the status; nobody waits for the job's own end.
+            drop(self.shared.engine.set_device(self.processor_in_use));
         }
         if *settings == self.saved {
             self.changed_at = None;

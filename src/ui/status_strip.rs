@@ -40,6 +40,8 @@ pub(super) enum Pressed {
     Models,
     /// The way to the sound settings.
     Sound,
+    /// The way to the choice of a processor.
+    Processor,
     /// The palette.
     Palette,
 }
@@ -55,8 +57,8 @@ impl Strip<'_> {
             .show(ui, |ui| {
                 let mut pressed = None;
                 ui.horizontal_centered(|ui| {
-                    self.device_ui(ui);
-                    pressed = self.memory_ui(ui);
+                    let on_badge = self.device_ui(ui);
+                    pressed = on_badge.or(self.memory_ui(ui));
                     ui.separator();
                     let right = Layout::right_to_left(Align::Center);
                     ui.with_layout(right, |ui| {
@@ -71,14 +73,20 @@ impl Strip<'_> {
             .inner
     }
 
-    fn device_ui(&self, ui: &mut egui::Ui) {
+    fn device_ui(&self, ui: &mut egui::Ui) -> Option<Pressed> {
         let device = if self.status.device.is_empty() {
             "Starting the engine"
         } else {
             self.status.device.as_str()
         };
         let label = ui.label(RichText::new(device).small());
-        label.on_hover_text("What the models run on");
+        label.on_hover_text("What language models run on; speech runs on the CPU");
+        let problem = self.status.device_problem.as_ref()?;
+        let ink = theme::color(Hue::Warn, ui.visuals());
+        let text = RichText::new("Not the chosen processor").small().color(ink);
+        let badge = ui.add(egui::Button::new(text).small());
+        let tooltip = format!("{problem}\nPress to open the settings.");
+        badge.on_hover_text(tooltip).clicked().then_some(Pressed::Processor)
     }
 
     fn memory_ui(&self, ui: &mut egui::Ui) -> Option<Pressed> {

@@ -11,6 +11,7 @@ mod full_disk;
 mod golden;
 mod golden_speech;
 mod lm;
+mod lm_device;
 #[cfg(feature = "audio")]
 mod sound;
 mod support;

@@ -11,7 +11,7 @@ use std::{
 use eframe::egui::{self, Key, Modifiers, accesskit::Role};
 use egui_kittest::{Harness, kittest::Queryable as _};
 use formant::{
-    domain::ModelState,
+    domain::{DeviceChoice, ModelState},
     library::Folders,
     settings::{Settings, Theme},
     ui::{Action, Activity, App, AppParts, Context, Page, PageCommand, Toast},
@@ -287,6 +287,25 @@ fn settings_are_written_soon_after_a_change() {
     let path = window.folders.settings();
     window.wait_for("the settings file", |_| path.is_file());
     assert!((Settings::load(&path).unwrap().appearance.zoom - 1.1).abs() < 1e-6);
+}
+
+#[test]
+fn a_processor_that_cannot_be_had_is_told_and_another_can_be_chosen() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let missing = DeviceChoice::ALL.into_iter().find(|choice| !choice.is_built_in()).unwrap();
+    let mut settings = Settings::default();
+    settings.engine.device = missing;
+    settings.save(&Window::open(&home, App::new).folders.settings()).unwrap();
+
+    let mut window = Window::open(&home, App::new);
+    let badge = "Not the chosen processor";
+    window.wait_for("the badge", |window| window.shows(badge));
+    window.click(Role::Button, badge);
+    assert_eq!(window.app().current_title(), "Settings");
+    assert!(window.shows_part(&format!("this build of Formant has no {}", missing.label())));
+    window.click(Role::Button, "CPU");
+    assert_eq!(window.app().settings().engine.device, DeviceChoice::Cpu);
+    window.wait_for("the end of the badge", |window| !window.shows(badge));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{BenchPart, Effort};
-use crate::domain::{Measurement, Sample, Spread, Work};
+use crate::domain::{Clock, Measurement, Sample, Spread, Work};
 
 /// All that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,8 +25,10 @@ pub struct BenchRecord {
     pub model: String,
     /// SHA-256 of that file.
     pub sha256: String,
-    /// Instruction set of the kernels.
+    /// What did the arithmetic: the instruction set of the kernels, or a graphics processor.
     pub instructions: String,
+    /// Which time the ratios are made of.
+    pub clock: Clock,
     /// Threads of what is measured by the clock (load, and beside busy threads); all else, the peer
     /// included, is measured on one.
     pub n_threads: usize,
@@ -83,6 +85,9 @@ pub struct Memory {
     pub scratch: u64,
     /// Bytes of the whole process that lie in memory; `None` where the system does not tell.
     pub resident: Option<u64>,
+    /// Bytes of the device's memory that are in use, by whatever program; `None` on the CPU, and
+    /// where the device does not tell.
+    pub device: Option<u64>,
 }
 
 /// What follows from the measurements taken together; `None` where one of them is missing.
@@ -144,14 +149,16 @@ impl BenchReport {
     ) -> Option<(Spread, Option<Spread>)> {
         let one = self.find(Work::Verify { context, rows: 1 })?;
         let many = self.find(Work::Verify { context, rows })?;
-        let of = |many: &[_], one: &[_]| Spread::of(ratios(many, one, |sample| sample.cpu_secs));
+        let clock = self.record.clock;
+        let of = |many: &[_], one: &[_]| Spread::of(ratios(many, one, |it| it.secs(clock)));
         Some((of(&many.samples, &one.samples)?, of(&many.peer, &one.peer)))
     }
 
-    /// How many times as many tokens come of a second of processor time with n-gram lookup.
+    /// How many times as many tokens come of a second with n-gram lookup.
     pub fn ngram_gain(&self, work: fn(bool) -> Work) -> Option<Spread> {
         let (with, without) = (self.find(work(true))?, self.find(work(false))?);
-        Spread::of(ratios(&with.samples, &without.samples, Sample::tokens_per_cpu_sec))
+        let clock = self.record.clock;
+        Spread::of(ratios(&with.samples, &without.samples, |it| it.tokens_per_sec_by(clock)))
     }
 
     /// How many times as many tokens come of a second when several replies are written at once.
@@ -174,7 +181,7 @@ impl BenchReport {
 fn ratios<'a>(
     above: &'a [Sample],
     below: &'a [Sample],
-    figure: fn(&Sample) -> f64,
+    figure: impl Fn(&Sample) -> f64 + 'a,
 ) -> impl Iterator<Item = f64> + 'a {
     above.iter().zip(below).map(move |(above, below)| figure(above) / figure(below))
 }

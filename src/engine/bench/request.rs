@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::domain::{Measurement, Progress};
+use crate::domain::{Measurement, ModelShape, Progress};
 
 /// A wish for figures.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub enum BenchModel {
     Id(String),
     /// A GGUF file that is in no library.
     File(PathBuf),
+    /// No file: well-known sizes with made-up weights, on a graphics processor.
+    Shape(ModelShape),
 }
 
 /// Figures that belong together.
@@ -94,4 +96,25 @@ impl BenchPart {
         Self::Perplexity,
         Self::Memory,
     ];
+
+    /// Whether it says something of a graphics processor.
+    fn is_of_devices(self) -> bool {
+        !matches!(self, Self::Contended)
+    }
+
+    /// Whether it can be had without words.
+    fn is_of_shapes(self) -> bool {
+        matches!(self, Self::Prefill | Self::Decode | Self::Verify | Self::Memory)
+    }
+}
+
+impl BenchRequest {
+    /// The figures that there are to be had of the model on the CPU, or on a device.
+    pub(super) fn possible_parts(&self, on_device: bool) -> Vec<BenchPart> {
+        let has_words = !matches!(self.model, BenchModel::Shape(_));
+        let is_possible = |part: &BenchPart| {
+            (has_words || part.is_of_shapes()) && (!on_device || part.is_of_devices())
+        };
+        self.parts.iter().copied().filter(is_possible).collect()
+    }
 }

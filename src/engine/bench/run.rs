@@ -7,11 +7,11 @@ use super::{
     Perplexity, peer::Peer, texts,
 };
 use crate::{
-    domain::{Measurement, Message, ModelKind, Progress, Sample, Speculative, Stage, Work},
+    domain::{Clock, Measurement, Message, ModelKind, Progress, Sample, Speculative, Stage, Work},
     engine::{Error, accelerator::Accelerator},
     job::Reply,
     lm::{
-        LanguageModel,
+        Backend, LanguageModel,
         bench::{self, Busy, Passes},
     },
     nn::{device, kernels::Pool},
@@ -79,7 +79,9 @@ impl Effort {
 struct Bench<'a> {
     reply: &'a BenchReply,
     plan: Plan,
+    backend: Backend,
     model: Arc<LanguageModel>,
+    /// Empty where there is no file.
     path: PathBuf,
     /// What contexts and prompts are made of.
     text: Vec<u32>,
@@ -97,23 +99,24 @@ pub(in crate::engine) fn run(
     request: &BenchRequest,
     reply: &BenchReply,
 ) -> Result<BenchReport, Error> {
-    let (path, sha256) = match &request.model {
-        BenchModel::Id(id) => {
-            let path = accelerator.models.path(id, ModelKind::Llama)?;
-            (path, accelerator.models.sha256(id)?)
-        }
-        BenchModel::File(path) => {
-            let mut on_progress = |progress| reply.offer(BenchEvent::Progress(progress));
-            (path.clone(), crate::library::sha256("the model", path, &mut on_progress)?)
-        }
-    };
-    let model = Arc::new(LanguageModel::load(&path, &mut |done, total| {
-        let subject = path.display().to_string();
-        reply.offer(BenchEvent::Progress(Progress { stage: Stage::Load, subject, done, total }))
-    })?);
+    let backend = accelerator.models.backend().clone();
+    let (model, path, sha256) = model(accelerator, request, reply)?;
+    let on_device = !backend.is_row_exact();
+    let parts = request.possible_parts(on_device);
+    if parts.is_empty() {
+        let what = "none of these figures can be had of it; see `formant bench engine --help`";
+        return Err(Error::BadRequest(what.to_owned()));
+    }
+    if on_device && request.peer.is_some() {
+        let what = "the peer runs on the CPU; measure beside it there, or leave it out";
+        return Err(Error::BadRequest(what.to_owned()));
+    }
     let plan = request.effort.plan();
-    let text = model.tokens(texts::SONNETS)?;
-    let wanted = plan.longest(&request.parts);
+    let wanted = plan.longest(&parts);
+    let text = match request.model {
+        BenchModel::Shape(_) => texts::ids(wanted),
+        BenchModel::Id(_) | BenchModel::File(_) => model.tokens(texts::SONNETS)?,
+    };
     let room = text.len().min(model.context_length());
     if wanted > room {
         return Err(Error::BadRequest(format!(
@@ -129,21 +132,23 @@ pub(in crate::engine) fn run(
     let record = BenchRecord {
         model: model.name().to_owned(),
         sha256,
-        instructions: model.instructions().to_owned(),
+        instructions: model.arithmetic().to_owned(),
+        clock: if on_device { Clock::Wall } else { Clock::Processor },
         n_threads: pool.n_threads(),
         n_processors: device::available_threads(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         optimized: !cfg!(debug_assertions),
         date: bench::date_and_time(),
         effort: request.effort,
-        parts: request.parts.clone(),
+        parts: parts.clone(),
         peer: peer.as_ref().map(|peer| peer.record().clone()),
     };
     let passes = Passes::new(Arc::clone(&model), text.clone())?;
     let measurements = Vec::new();
-    let mut bench = Bench { reply, plan, model, path, text, passes, peer, pool, one, measurements };
+    let mut bench =
+        Bench { reply, plan, backend, model, path, text, passes, peer, pool, one, measurements };
     let (mut perplexity, mut memory) = (None, None);
-    for part in &request.parts {
+    for part in parts {
         match part {
             BenchPart::Load => bench.load()?,
             BenchPart::Prefill => bench.prefill()?,
@@ -153,10 +158,42 @@ pub(in crate::engine) fn run(
             BenchPart::Ngram => bench.ngram()?,
             BenchPart::Contended => bench.contended()?,
             BenchPart::Perplexity => perplexity = Some(bench.perplexity()?),
-            BenchPart::Memory => memory = Some(bench.memory()),
+            BenchPart::Memory => memory = Some(bench.memory()?),
         }
     }
     Ok(BenchReport { record, measurements: bench.measurements, perplexity, memory })
+}
+
+/// The model that is measured, its file, and the hash of that.
+fn model(
+    accelerator: &mut Accelerator,
+    request: &BenchRequest,
+    reply: &BenchReply,
+) -> Result<(Arc<LanguageModel>, PathBuf, String), Error> {
+    let models = &accelerator.models;
+    let (path, sha256) = match &request.model {
+        BenchModel::Id(id) => (models.path(id, ModelKind::Llama)?, models.sha256(id)?),
+        BenchModel::File(path) => {
+            let mut on_progress = |progress| reply.offer(BenchEvent::Progress(progress));
+            (path.clone(), crate::library::sha256("the model", path, &mut on_progress)?)
+        }
+        BenchModel::Shape(shape) => {
+            let Backend::Tensors(device) = models.backend() else {
+                return Err(Error::BadRequest(
+                    "sizes without weights are measured on a graphics processor; say --device cuda \
+                     or metal, or name a model"
+                        .to_owned(),
+                ));
+            };
+            let model = LanguageModel::random(*shape, device)?;
+            return Ok((Arc::new(model), PathBuf::new(), String::new()));
+        }
+    };
+    let model = LanguageModel::load_on(models.backend(), &path, &mut |done, total| {
+        let subject = path.display().to_string();
+        reply.offer(BenchEvent::Progress(Progress { stage: Stage::Load, subject, done, total }))
+    })?;
+    Ok((Arc::new(model), path, sha256))
 }
 
 impl Plan {
@@ -226,7 +263,8 @@ impl Bench<'_> {
         let ours = |bench: &mut Self, loads: bool| match to_first_token.take() {
             Some(sample) if !loads => Ok(sample),
             _ => {
-                let (load, all) = bench::first_token(&bench.path, &prompt, &bench.pool)?;
+                let (load, all) =
+                    bench::first_token(&bench.backend, &bench.path, &prompt, &bench.pool)?;
                 to_first_token = Some(all);
                 Ok(load)
             }
@@ -250,7 +288,7 @@ impl Bench<'_> {
         let n_decoded = self.plan.n_decoded;
         for &context in self.plan.contexts {
             let works = [(Work::Decode { context }, ())];
-            let ours = |bench: &mut Self, ()| Ok(bench.passes.decode(context, n_decoded));
+            let ours = |bench: &mut Self, ()| Ok(bench.passes.decode(context, n_decoded)?);
             let peers = |peer: &mut Peer, text: &[u32], ()| {
                 peer.decode(&text[..context], text[context], n_decoded).map(Some)
             };
@@ -263,7 +301,7 @@ impl Bench<'_> {
         for &context in self.plan.contexts {
             let rows = self.plan.rows.iter();
             let works: Vec<_> = rows.map(|&rows| (Work::Verify { context, rows }, rows)).collect();
-            let ours = |bench: &mut Self, rows| Ok(bench.passes.verify(context, rows));
+            let ours = |bench: &mut Self, rows| Ok(bench.passes.verify(context, rows)?);
             let peers = |peer: &mut Peer, text: &[u32], rows| {
                 peer.verify(&text[..context], &text[context..][..rows]).map(Some)
             };
@@ -295,8 +333,10 @@ impl Bench<'_> {
             let ours = |bench: &mut Self, speculative| {
                 let written =
                     bench::written(&bench.model, &prompt, n_written, speculative, &bench.one)?;
-                // The promise without which the two are not to be compared.
-                if let Some(said) = &said
+                // The promise without which the two are not to be compared, and which only the
+                // CPU gives.
+                if bench.backend.is_row_exact()
+                    && let Some(said) = &said
                     && *said != written.ids
                 {
                     let n_same = said.iter().zip(&written.ids).take_while(|(a, b)| a == b).count();
@@ -327,7 +367,7 @@ impl Bench<'_> {
             })?;
             let ours = |bench: &mut Self, pool: &Arc<Pool>| {
                 bench.passes.set_pool(Arc::clone(pool));
-                Ok(bench.passes.decode(0, n_decoded))
+                Ok(bench.passes.decode(0, n_decoded)?)
             };
             self.in_turns(&works, 2 * self.plan.n_goes, ours, |_, _, _| Ok(None))?;
             self.passes.set_pool(Arc::clone(&self.one));
@@ -346,7 +386,7 @@ impl Bench<'_> {
                 done: n_guessed as u64,
                 total: n_tokens as u64,
             }))?;
-            ours += self.passes.negative_log_likelihood(window);
+            ours += self.passes.negative_log_likelihood(window)?;
             if let Some(peer) = &mut self.peer {
                 peers += peer.negative_log_likelihood(window)?;
             }
@@ -357,17 +397,21 @@ impl Bench<'_> {
         Ok(Perplexity { n_tokens, window: WINDOW, ours: perplexity(ours), peer })
     }
 
-    fn memory(&mut self) -> Memory {
+    fn memory(&mut self) -> Result<Memory, Error> {
         let context = self.plan.contexts.iter().copied().max().unwrap_or(0);
         // Buffers grow with the first pass; this one is as wide as those that read prompts.
-        self.passes.verify(0, READING_ROWS.min(self.passes.room()));
-        Memory {
+        self.passes.verify(0, READING_ROWS.min(self.passes.room()))?;
+        Ok(Memory {
             weights: self.model.n_bytes(),
             context,
             kv: self.passes.kv_bytes(context),
             scratch: self.passes.scratch_bytes(),
             resident: bench::resident_bytes(),
-        }
+            device: match &self.backend {
+                Backend::Kernels => None,
+                Backend::Tensors(device) => device.used_bytes(),
+            },
+        })
     }
 }
 

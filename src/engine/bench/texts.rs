@@ -3,6 +3,11 @@
 /// The first 37 of Shakespeare's sonnets: what contexts, prompts and the perplexity are taken from.
 pub const SONNETS: &str = include_str!("../../../assets/sonnets.txt");
 
+/// Token ids that every model has, for those that know no words.
+pub fn ids(n_tokens: usize) -> Vec<u32> {
+    (0..n_tokens as u32).map(|i| (i * 7919 + 13) % 32_000).collect()
+}
+
 /// A text to repeat and to sum up.
 const STORY: &str = "The ferry to Holm leaves at six in the morning, long before the shops open. \
     Ingrid Aas has steered it for 22 years. She carries the post, the bread, the newspapers and, on \

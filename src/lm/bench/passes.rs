@@ -7,7 +7,7 @@ use crate::{
     domain::Sample,
     lm::{
         Error, LanguageModel,
-        kv_cache::KvCache,
+        network::Cache,
         transformer::{Scratch, Span},
     },
     nn::kernels::Pool,
@@ -20,7 +20,7 @@ const ROWS: usize = 64;
 pub struct Passes {
     model: Arc<LanguageModel>,
     text: Vec<u32>,
-    cache: KvCache,
+    cache: Cache,
     scratch: Scratch,
 }
 
@@ -30,11 +30,11 @@ impl Passes {
     /// # Errors
     /// If a token of the text is not in the model's vocabulary.
     pub fn new(model: Arc<LanguageModel>, text: Vec<u32>) -> Result<Self, Error> {
-        let config = model.transformer().config();
+        let config = model.network().config();
         if let Some(&id) = text.iter().find(|&&id| id as usize >= config.n_vocab) {
             return Err(Error::UnknownToken { id, last: config.n_vocab - 1 });
         }
-        let cache = KvCache::new(config);
+        let cache = model.network().new_cache();
         Ok(Self { model, text, cache, scratch: Scratch::default() })
     }
 
@@ -50,55 +50,62 @@ impl Passes {
 
     /// Writes `n_tokens` behind the first `context` tokens of the text, the likeliest each time.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If there is no [room](Passes::room) for them.
-    pub fn decode(&mut self, context: usize, n_tokens: usize) -> Sample {
-        self.hold(context);
+    pub fn decode(&mut self, context: usize, n_tokens: usize) -> Result<Sample, Error> {
+        self.hold(context)?;
         let mut token = self.text[context];
         let watch = Stopwatch::start();
         for _ in 0..n_tokens {
-            token = self.pass(&[token], 1)[0];
+            token = self.pass(&[token], 1)?[0];
         }
-        watch.lap(n_tokens)
+        Ok(watch.lap(n_tokens))
     }
 
     /// One pass over `n_rows` tokens behind the first `context`, and the likeliest after each.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If there is no [room](Passes::room) for them.
-    pub fn verify(&mut self, context: usize, n_rows: usize) -> Sample {
-        self.hold(context);
+    pub fn verify(&mut self, context: usize, n_rows: usize) -> Result<Sample, Error> {
+        self.hold(context)?;
         let rows = self.text[context..][..n_rows].to_vec();
         let watch = Stopwatch::start();
-        self.pass(&rows, n_rows);
-        watch.lap(n_rows)
+        self.pass(&rows, n_rows)?;
+        Ok(watch.lap(n_rows))
     }
 
     /// The sum of what the tokens of a window were worth, `-ln p` behind those before them; the
     /// first is given.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If the window is longer than the model's context, or not of its vocabulary.
-    pub fn negative_log_likelihood(&mut self, window: &[u32]) -> f64 {
-        let n_vocab = self.model.transformer().config().n_vocab;
+    pub fn negative_log_likelihood(&mut self, window: &[u32]) -> Result<f64, Error> {
+        let n_vocab = self.model.network().config().n_vocab;
         let mut sum = 0.0;
         let mut next = window.iter().skip(1);
         self.cache.truncate(0);
         for rows in window.chunks(ROWS) {
-            let logits = self.logits(rows, rows.len());
+            let logits = self.logits(rows, rows.len())?;
             for (logits, next) in logits.chunks_exact(n_vocab).zip(&mut next) {
                 sum -= log_probability(logits, *next);
             }
         }
         self.cache.truncate(0);
-        sum
+        Ok(sum)
     }
 
     /// Bytes of the keys and values of `context` tokens, as a reply of that length has them.
     pub fn kv_bytes(&self, context: usize) -> u64 {
-        let mut cache = KvCache::new(self.model.transformer().config());
-        cache.reserve(context);
-        cache.n_bytes()
+        self.model.network().cache_bytes(context)
     }
 
     /// Bytes of the buffers that passes use again and again.
@@ -107,26 +114,26 @@ impl Passes {
     }
 
     /// Makes the cache hold the first `context` tokens of the text, and no more.
-    fn hold(&mut self, context: usize) {
+    fn hold(&mut self, context: usize) -> Result<(), Error> {
         self.cache.truncate(context);
         let from = self.cache.len();
         let missing = self.text[from..context].to_vec();
         for rows in missing.chunks(ROWS) {
-            self.logits(rows, 0);
+            self.logits(rows, 0)?;
         }
+        Ok(())
     }
 
     /// The likeliest token after each of the last rows.
-    fn pass(&mut self, rows: &[u32], n_logits: usize) -> Vec<u32> {
-        let n_vocab = self.model.transformer().config().n_vocab;
-        self.logits(rows, n_logits).chunks_exact(n_vocab).map(likeliest).collect()
+    fn pass(&mut self, rows: &[u32], n_logits: usize) -> Result<Vec<u32>, Error> {
+        let n_vocab = self.model.network().config().n_vocab;
+        Ok(self.logits(rows, n_logits)?.chunks_exact(n_vocab).map(likeliest).collect())
     }
 
-    fn logits(&mut self, rows: &[u32], n_logits: usize) -> &[f32] {
+    fn logits(&mut self, rows: &[u32], n_logits: usize) -> Result<&[f32], Error> {
         let span = Span::chain(rows, &mut self.cache, n_logits);
-        let transformer = self.model.transformer();
         // Nobody cancels here.
-        transformer.forward(&mut [span], &mut self.scratch, &mut || Ok(())).unwrap_or_default()
+        Ok(self.model.network().forward(vec![span], &mut self.scratch, &mut || Ok(()))?)
     }
 }
 
@@ -154,23 +161,23 @@ mod tests {
     #[test]
     fn a_go_leaves_the_context_as_the_next_go_wants_it() {
         let mut passes = Passes::new(tiny::model(1), text(100)).unwrap();
-        assert_eq!(passes.decode(40, 5).n_tokens, 5);
+        assert_eq!(passes.decode(40, 5).unwrap().n_tokens, 5);
         let rows = passes.text[40..48].to_vec();
-        passes.hold(40);
-        let first = passes.pass(&rows, 8);
-        assert_eq!(passes.verify(40, 8).n_tokens, 8);
-        passes.hold(3);
-        passes.hold(40);
-        assert_eq!(passes.pass(&rows, 8), first);
+        passes.hold(40).unwrap();
+        let first = passes.pass(&rows, 8).unwrap();
+        assert_eq!(passes.verify(40, 8).unwrap().n_tokens, 8);
+        passes.hold(3).unwrap();
+        passes.hold(40).unwrap();
+        assert_eq!(passes.pass(&rows, 8).unwrap(), first);
     }
 
     #[test]
     fn likelihoods_are_those_of_the_rows_one_by_one() {
         let mut passes = Passes::new(tiny::model(2), text(100)).unwrap();
-        let together = passes.negative_log_likelihood(&text(90));
+        let together = passes.negative_log_likelihood(&text(90)).unwrap();
         let mut alone = 0.0;
         for pair in text(90).windows(2) {
-            alone -= log_probability(passes.logits(&pair[..1], 1), pair[1]);
+            alone -= log_probability(passes.logits(&pair[..1], 1).unwrap(), pair[1]);
         }
         assert!((together - alone).abs() < 1e-9 * alone, "{together} is not {alone}");
     }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::Stopwatch;
 use crate::{
     domain::{Sample, Sampling, Speculative},
-    lm::{Error, LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
+    lm::{Backend, Error, LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
     nn::kernels::Pool,
 };
 
@@ -114,12 +114,13 @@ pub fn together(
 /// # Errors
 /// If the model cannot be loaded, or as [`written`].
 pub fn first_token(
+    backend: &Backend,
     path: &Path,
     prompt: &[u32],
     pool: &Arc<Pool>,
 ) -> Result<(Sample, Sample), Error> {
     let watch = Stopwatch::start();
-    let model = Arc::new(LanguageModel::load(path, &mut |_, _| Ok(()))?);
+    let model = Arc::new(LanguageModel::load_on(backend, path, &mut |_, _| Ok(()))?);
     let load = watch.lap(0);
     let written = written(&model, prompt, 1, Speculative::None, pool)?;
     Ok((load, watch.lap(written.ids.len())))
@@ -170,8 +171,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.gguf");
         TinyFile::new(1).write(&path);
-        let (load, all) = first_token(&path, &[5; 20], &Arc::default()).unwrap();
+        let kernels = Backend::Kernels;
+        let (load, all) = first_token(&kernels, &path, &[5; 20], &Arc::default()).unwrap();
         assert!(all.wall_secs > load.wall_secs);
-        assert!(first_token(&folder.path().join("none.gguf"), &[5], &Arc::default()).is_err());
+        let missing = folder.path().join("none.gguf");
+        assert!(first_token(&kernels, &missing, &[5], &Arc::default()).is_err());
     }
 }

@@ -239,6 +239,12 @@ impl Checkpoint for Gguf<'_> {
         matrix.map_err(Error::read(&self.path))
     }
 
+    fn numbers(&mut self, weight: Weight, n_out: usize, n_in: usize) -> Result<Vec<f32>, Error> {
+        check_shape(self, weight, &[n_out, n_in])?;
+        let (name, stored) = self.found(weight)?;
+        self.floats(&name, &stored)
+    }
+
     fn vector(&mut self, weight: Weight, len: usize) -> Result<Vec<f32>, Error> {
         check_shape(self, weight, &[len])?;
         let (name, stored) = self.found(weight)?;

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    shard::{Shard, Stored},
+    shard::{Float, Shard, Stored},
     sizes::{self, StatedConfig},
     vocabulary,
 };
@@ -139,6 +139,22 @@ impl<'a> HuggingFace<'a> {
         (self.on_progress)(self.done, self.total)?;
         Ok((stored, bytes))
     }
+
+    /// The weights of a linear layer or an embedding, in the order that [`Checkpoint::matrix`] asks
+    /// for.
+    fn rows(
+        &mut self,
+        weight: Weight,
+        n_out: usize,
+        n_in: usize,
+    ) -> Result<(Float, Vec<u8>), Error> {
+        check_shape(self, weight, &[n_out, n_in])?;
+        let (Stored { float, .. }, mut bytes) = self.bytes(weight)?;
+        if let Weight::Layer(_, Part::Query | Part::Key) = weight {
+            bytes = interleave(&bytes, n_in * float.n_bytes(), self.config.head_dim);
+        }
+        Ok((float, bytes))
+    }
 }
 
 impl Checkpoint for HuggingFace<'_> {
@@ -217,13 +233,14 @@ impl Checkpoint for HuggingFace<'_> {
     }
 
     fn matrix(&mut self, weight: Weight, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
-        check_shape(self, weight, &[n_out, n_in])?;
-        let (stored, mut bytes) = self.bytes(weight)?;
-        if let Weight::Layer(_, Part::Query | Part::Key) = weight {
-            bytes = interleave(&bytes, n_in * stored.float.n_bytes(), self.config.head_dim);
-        }
-        let matrix = stored.float.matrix(&mut self.store, &bytes, n_out, n_in);
+        let (float, bytes) = self.rows(weight, n_out, n_in)?;
+        let matrix = float.matrix(&mut self.store, &bytes, n_out, n_in);
         matrix.map_err(Error::read(&self.folder))
+    }
+
+    fn numbers(&mut self, weight: Weight, n_out: usize, n_in: usize) -> Result<Vec<f32>, Error> {
+        let (float, bytes) = self.rows(weight, n_out, n_in)?;
+        Ok(float.read(&bytes))
     }
 
     fn vector(&mut self, weight: Weight, len: usize) -> Result<Vec<f32>, Error> {

@@ -12,6 +12,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block_tiles;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod elementwise;
 mod format;
 mod instructions;
@@ -30,6 +32,8 @@ pub use activations::Activations;
 pub use attention::{
     AttentionScratch, DIMS_PER_PASS, KeyValues, POSITIONS_PER_BLOCK, Sight, attend,
 };
+#[cfg(feature = "cuda")]
+pub use cuda::open_cuda;
 pub use elementwise::{add, exponentials, rms_norm, rotate_pairs, silu_mul};
 pub use format::WeightFormat;
 pub use instructions::Instructions;

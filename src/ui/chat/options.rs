@@ -188,8 +188,8 @@ fn sampling_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
     );
     let seed = &mut options.sampling.seed;
     ui.horizontal(|ui| {
-        let name =
-            name_ui(ui, "Seed", "The same seed and the same conversation give the same reply");
+        let tip = "On the CPU the same seed and the same conversation give the same reply";
+        let name = name_ui(ui, "Seed", tip);
         ui.add(DragValue::new(seed).range(0..=u64::from(u32::MAX))).labelled_by(name);
         if icon_button(ui, Icon::Dice, "New random seed").clicked() {
             *seed = random_seed();

@@ -425,6 +425,7 @@ mod tests {
                 ..ChatTiming::default()
             },
             speculation: SpeculationCounts::default(),
+            arithmetic: String::new(),
             weights_bytes: 0,
             memory: ReplyMemory::default(),
         }));

@@ -41,6 +41,7 @@ fn summary(text: &str, finish_reason: FinishReason) -> ChatSummary {
             ..ChatTiming::default()
         },
         speculation: SpeculationCounts { drafts: 1, draft_tokens: 3, accepted_tokens: 2 },
+        arithmetic: String::new(),
         weights_bytes: 0,
         memory: ReplyMemory::default(),
     }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     audio::Loops,
-    domain::{ModelInfo, ModelKind, VocoderChoice},
+    domain::{DeviceChoice, ModelInfo, ModelKind, VocoderChoice},
+    engine::Status,
     job::Waker,
     library::Folders,
     settings::{ColorMap, Engine, Settings, Theme},
@@ -277,7 +278,7 @@ fn speech_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
 }
 
 fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
-    let Context { settings, models, .. } = ctx;
+    let Context { settings, models, status, .. } = ctx;
     let settings: &mut Settings = settings;
     let chat = &mut settings.chat;
     choice_ui(ui, "Language model", |ui, label| {
@@ -289,6 +290,7 @@ fn chat_ui(ui: &mut egui::Ui, ctx: &mut Context<'_>) {
         let field = egui::DragValue::new(&mut chat.max_tokens).range(1..=8192).suffix(" tokens");
         ui.add(field).labelled_by(label).on_hover_text("A reply ends after so many tokens");
     });
+    device_ui(ui, &mut settings.engine.device, status);
     choice_ui(ui, "Threads", |ui, label| threads_ui(ui, label, &mut settings.engine.threads));
     choice_ui(ui, "System prompt", |ui, label| {
         let field = egui::TextEdit::multiline(&mut chat.system_prompt)
@@ -321,6 +323,38 @@ fn automatic<'a>(field: egui::DragValue<'a>, unit: &'static str) -> egui::DragVa
                 text.strip_suffix(unit.trim()).unwrap_or(text).trim().parse().ok()
             }
         })
+}
+
+/// What language models run on, what that came to, and why it is not what was chosen.
+fn device_ui(ui: &mut egui::Ui, chosen: &mut DeviceChoice, status: &Status) {
+    choice_ui(ui, "Processor", |ui, _| {
+        for choice in DeviceChoice::ALL {
+            let button = egui::Button::selectable(*chosen == choice, choice.label());
+            let tooltip = match choice {
+                DeviceChoice::Auto => "A graphics processor if there is one, else the CPU",
+                DeviceChoice::Cpu => "Our own kernels: drafts change no word of a reply",
+                DeviceChoice::Cuda => "An NVIDIA graphics processor: fast, equal up to rounding",
+                DeviceChoice::Metal => "An Apple graphics processor: fast, equal up to rounding",
+            };
+            let missing = format!(
+                "Not in this build; make one with cargo build --release --features {}",
+                choice.label().to_lowercase()
+            );
+            let response = ui.add_enabled(choice.is_built_in(), button);
+            if response.on_hover_text(tooltip).on_disabled_hover_text(missing).clicked() {
+                *chosen = choice;
+            }
+        }
+    });
+    choice_ui(ui, "In use", |ui, _| {
+        let device = if status.device.is_empty() { "starting" } else { &status.device };
+        ui.add(egui::Label::new(device).wrap());
+    });
+    if let Some(problem) = &status.device_problem {
+        let ink = theme::color(Hue::Warn, ui.visuals());
+        let text = format!("Language models run on the CPU: {problem}");
+        ui.add(egui::Label::new(egui::RichText::new(text).color(ink)).wrap());
+    }
 }
 
 /// How many threads language models may take.
