@@ -45,6 +45,14 @@ pub enum DeviceError {
 #[error("{0}")]
 pub struct DeviceFault(String);
 
+impl DeviceFault {
+    /// What a driver said.
+    #[cfg(feature = "cuda")]
+    pub(super) fn of(error: impl std::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl From<candle_core::Error> for DeviceFault {
     fn from(error: candle_core::Error) -> Self {
         Self(first_line(&error))

@@ -5,6 +5,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::replay::Replays;
 use crate::{
     lm::config::Config,
     nn::{DeviceFault, TensorDevice},
@@ -26,6 +27,18 @@ pub struct KvCache {
     /// None before the first positions are reserved.
     layers: Vec<Layer>,
     fault: Option<DeviceFault>,
+    /// What was recorded over the slabs.
+    pub(super) replays: Replays,
+}
+
+/// Where in the slabs rows are written, and how much of them there is to see then.
+#[derive(Debug)]
+pub enum Place {
+    /// Behind the held positions; all up to there is seen.
+    Behind,
+    /// At positions that stand on the device, `(n_kv_heads, n_rows, head_dim)`; the slabs are seen
+    /// whole.
+    At(Tensor),
 }
 
 /// `(n_kv_heads, capacity, head_dim)` each.
@@ -47,6 +60,7 @@ impl KvCache {
             capacity: 0,
             layers: Vec::new(),
             fault: None,
+            replays: Replays::default(),
         }
     }
 
@@ -59,6 +73,11 @@ impl KvCache {
     /// Positions that it holds.
     pub fn len(&self) -> usize {
         self.n_positions
+    }
+
+    /// Positions that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Bytes set aside.
@@ -88,6 +107,7 @@ impl KvCache {
             n_positions: 0,
             capacity: 0,
             fault: self.fault.clone(),
+            replays: Replays::default(),
             ..*self
         };
         copy.copy_on(self, n_positions);
@@ -155,6 +175,7 @@ impl KvCache {
         if capacity <= self.capacity {
             return Ok(());
         }
+        self.replays = Replays::default();
         let TensorDevice { candle, dtype, .. } = &self.device;
         let shape = (self.n_kv_heads, capacity, self.head_dim);
         let empty = || Tensor::zeros(shape, *dtype, candle);
@@ -172,11 +193,11 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes positions of one layer behind the held ones, which [`KvCache::reserve`] has made room
-    /// for, and returns what of the layer there is to see then.
+    /// Writes positions of one layer, which [`KvCache::reserve`] has made room for, and returns what
+    /// of the layer there is to see then.
     ///
     /// * `keys`, `values`: `(n_kv_heads, n_rows, head_dim)`.
-    /// * returns both as `(n_kv_heads, n_positions, head_dim)`.
+    /// * returns both as `(n_kv_heads, n_seen, head_dim)`.
     ///
     /// # Errors
     /// If the device refuses.
@@ -185,12 +206,19 @@ impl KvCache {
         layer_idx: usize,
         keys: &Tensor,
         values: &Tensor,
+        place: &Place,
     ) -> Result<(Tensor, Tensor)> {
         let layer = &self.layers[layer_idx];
         let n_seen = self.n_positions + keys.dim(1)?;
-        let put = |slab: &Tensor, rows: &Tensor| {
-            slab.slice_set(rows, 1, self.n_positions)?;
-            slab.narrow(1, 0, n_seen)
+        let put = |slab: &Tensor, rows: &Tensor| match place {
+            Place::Behind => {
+                slab.slice_set(rows, 1, self.n_positions)?;
+                slab.narrow(1, 0, n_seen)
+            }
+            Place::At(positions) => {
+                slab.scatter_set(positions, rows, 1)?;
+                Ok(slab.clone())
+            }
         };
         Ok((put(&layer.keys, keys)?, put(&layer.values, values)?))
     }

@@ -6,6 +6,7 @@
 
 mod kv_cache;
 mod load;
+mod replay;
 mod sight;
 mod transformer;
 

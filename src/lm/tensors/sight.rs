@@ -54,13 +54,22 @@ pub fn tiles(
 
 /// Rows that follow each other behind some positions: each sees itself and all before it.
 fn causal(n_before: usize, n_rows: usize, device: &TensorDevice) -> Result<Tensor> {
-    let n_seen = n_before + n_rows;
-    let positions = Tensor::arange(0, n_seen as u32, &device.candle)?;
-    let of_rows = positions.narrow(0, n_before, n_rows)?.unsqueeze(1)?;
-    let is_seen = positions.unsqueeze(0)?.broadcast_le(&of_rows)?;
+    let positions = Tensor::arange(0, (n_before + n_rows) as u32, &device.candle)?;
+    up_to(&positions.narrow(0, n_before, n_rows)?, &positions, device)
+}
+
+/// Rows that see all up to a position.
+///
+/// * `last`: `(n_rows)`, the last position that each row sees.
+/// * `all`: `(n_seen)`, the positions there are.
+///
+/// # Errors
+/// If the device refuses.
+pub fn up_to(last: &Tensor, all: &Tensor, device: &TensorDevice) -> Result<Tensor> {
+    let is_seen = all.unsqueeze(0)?.broadcast_le(&last.unsqueeze(1)?)?;
     let constant = |value: f32| {
         let value = Tensor::new(value, &device.candle)?.to_dtype(device.dtype)?;
-        value.broadcast_as((n_rows, n_seen))
+        value.broadcast_as(is_seen.shape())
     };
     is_seen.where_cond(&constant(0.0)?, &constant(f32::NEG_INFINITY)?)
 }

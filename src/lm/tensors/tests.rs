@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KvCache, Transformer};
+use super::{KvCache, Transformer, replay::Io};
 use crate::{
     domain::{Sampling, Speculative},
     job::Cancelled,
@@ -199,6 +199,30 @@ fn each_row_of_a_tree_sees_what_its_path_alone_would_show() {
             let (found, expected) = (cache.held(layer_idx), fresh.held(layer_idx));
             check(&found, &expected, ROUNDING, &format!("layer {layer_idx} behind {n_prompt}"));
         }
+    }
+}
+
+#[test]
+fn what_is_recorded_is_the_pass_itself() {
+    let model = on_tensors(&TinyFile::new(7));
+    let model = transformer(&model);
+    let text = tokens(90, 2);
+    for (n_before, n_rows) in [(0, 1), (1, 4), (60, 1), (80, 8)] {
+        let mut cache = KvCache::new(model.config(), model.device());
+        if n_before > 0 {
+            pass(model, &mut cache, &text[..n_before], 0);
+        }
+        cache.reserve(n_rows);
+        let io = Io::new(model, &cache, n_rows).unwrap();
+        let mut span = Span::chain(&text[n_before..][..n_rows], &mut cache, n_rows);
+        // Recording runs the pass more than once; what was written before is written over.
+        for _ in 0..2 {
+            io.set(&span).unwrap();
+            model.fixed_pass(&mut span, &io).unwrap();
+        }
+        let whole = logits(model, &text[..n_before + n_rows]);
+        let what = format!("{n_rows} rows behind {n_before}");
+        check(&io.logits().unwrap(), &whole[n_before * N_VOCAB..], ROUNDING, &what);
     }
 }
 

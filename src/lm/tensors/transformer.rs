@@ -12,7 +12,7 @@ use candle_nn::{
 };
 
 use super::{
-    kv_cache::KvCache,
+    kv_cache::{KvCache, Place},
     sight::{Tile, tiles},
 };
 use crate::{
@@ -63,12 +63,14 @@ pub(super) struct Rotary {
 }
 
 /// What the layers of a pass have in common.
-struct Pass {
+pub(super) struct Pass {
     /// `(n_rows, head_dim / 2)` each.
-    cos: Tensor,
-    sin: Tensor,
+    pub(super) cos: Tensor,
+    pub(super) sin: Tensor,
     /// Of each span, which of its rows are scored together.
-    tiles: Vec<Vec<Tile>>,
+    pub(super) tiles: Vec<Vec<Tile>>,
+    /// Where its keys and values go.
+    pub(super) place: Place,
 }
 
 impl Transformer {
@@ -124,19 +126,38 @@ impl Transformer {
         spans: &mut [Span<'_, KvCache>],
         check: &mut dyn FnMut() -> std::result::Result<(), Cancelled>,
     ) -> std::result::Result<Vec<f32>, PassError> {
-        let (mut x, pass) = self.begin(spans)?;
-        for (layer_idx, layer) in self.layers.iter().enumerate() {
+        if let [only] = spans {
             check()?;
-            self.tap(layer_idx, spans, &x)?;
-            x = self.attention(layer_idx, layer, &x, spans, &pass)?;
-            x = self.feed_forward(layer, &x)?;
+            if let Some(logits) = self.replayed(only)? {
+                return Ok(logits);
+            }
         }
-        self.tap(self.layers.len(), spans, &x)?;
+        let (x, pass) = self.begin(spans)?;
+        let x = self.through_layers(x, spans, &pass, check)?;
         let logits = self.logits(spans, &x)?;
         for span in spans {
             span.cache.commit(span.tokens.len());
         }
         Ok(logits)
+    }
+
+    /// The residual stream as it leaves the last layer.
+    pub(super) fn through_layers(
+        &self,
+        x: Tensor,
+        spans: &mut [Span<'_, KvCache>],
+        pass: &Pass,
+        check: &mut dyn FnMut() -> std::result::Result<(), Cancelled>,
+    ) -> std::result::Result<Tensor, PassError> {
+        let mut x = x;
+        for (layer_idx, layer) in self.layers.iter().enumerate() {
+            check()?;
+            self.tap(layer_idx, spans, &x)?;
+            x = self.attention(layer_idx, layer, &x, spans, pass)?;
+            x = self.feed_forward(layer, &x)?;
+        }
+        self.tap(self.layers.len(), spans, &x)?;
+        Ok(x)
     }
 
     /// The embedded rows, and what every layer wants to know of them.
@@ -162,6 +183,7 @@ impl Transformer {
             cos: self.rotary.cos.index_select(&positions, 0)?,
             sin: self.rotary.sin.index_select(&positions, 0)?,
             tiles: all_tiles,
+            place: Place::Behind,
         };
         Ok((self.embedding.index_select(&tokens, 0)?, pass))
     }
@@ -192,7 +214,7 @@ impl Transformer {
             let own = |heads: &Tensor| heads.narrow(1, first_row, span.tokens.len());
             let (keys, values) = (own(&keys)?.contiguous()?, own(&values)?.contiguous()?);
             let queries = own(&queries)?;
-            let (keys, values) = span.cache.write(layer_idx, &keys, &values)?;
+            let (keys, values) = span.cache.write(layer_idx, &keys, &values, &pass.place)?;
             for tile in tiles {
                 attended.push(self.attend(&queries, &keys, &values, tile)?);
             }
@@ -259,8 +281,13 @@ impl Transformer {
             return Ok(Vec::new());
         }
         let wanted = Tensor::from_slice(&wanted, wanted.len(), device)?;
-        let normed = rms_norm(&x.index_select(&wanted, 0)?, &self.norm, self.config.rms_eps)?;
-        floats(&multiply(&normed, &self.head)?)
+        floats(&self.head(&x.index_select(&wanted, 0)?)?)
+    }
+
+    /// The logits after rows of the residual stream, `(n_rows, n_vocab)`, in single precision.
+    pub(super) fn head(&self, x: &Tensor) -> Result<Tensor> {
+        let normed = rms_norm(x, &self.norm, self.config.rms_eps)?;
+        Ok(multiply(&normed, &self.head)?.to_dtype(DType::F32)?)
     }
 
     /// Hands out the residual stream, as it enters a layer, to whoever wants it.
