@@ -40,9 +40,8 @@ const FIRST_TOKEN_PROMPT: usize = 20;
 /// Rows of a pass that reads a prompt, at most.
 const READING_ROWS: usize = 64;
 
-/// Tokens that the perplexity's windows have: long ones, as errors of attention and of positions
-/// only show there.
-const WINDOW: usize = 4000;
+/// Tokens that the perplexity's windows have, as many as llama.cpp takes in one batch.
+const WINDOW: usize = 500;
 
 impl Effort {
     fn plan(self) -> Plan {
