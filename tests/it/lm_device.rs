@@ -61,7 +61,8 @@ fn the_default_model_says_the_same_by_candle_s_operations() {
     if let Some(at) = found.iter().zip(&expected).position(|(a, b)| a.id != b.id) {
         let top = &expected[at].top_logprobs;
         let apart = top[0].logprob - top[1].logprob;
-        assert!(apart < 0.2, "token {at} differs, where the best two are {apart} apart");
+        // Eight-bit activations move logits by some tenths.
+        assert!(apart < 0.5, "token {at} differs, where the best two are {apart} apart");
     }
 }
 
