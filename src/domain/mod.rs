@@ -2,6 +2,7 @@
 
 mod alignment;
 mod attention;
+mod attention_diagnosis;
 mod chat;
 mod decimal;
 mod decoding;
@@ -20,6 +21,7 @@ mod waveform;
 
 pub use alignment::Alignment;
 pub use attention::Attention;
+pub use attention_diagnosis::AttentionDiagnosis;
 pub use chat::{Message, Role};
 pub use decoding::{
     Alternative, DecodeStep, FinishReason, MAX_TOP_LOGPROBS, Origin, SpeculationCounts,
