@@ -72,6 +72,8 @@ pub enum ColorMap {
 pub struct Speak {
     /// Id of the voice.
     pub voice: String,
+    /// Ids of further voices that the Speak page speaks the text with, each in a take of its own.
+    pub beside: Vec<String>,
     /// What makes sound of the mel.
     pub vocoder: VocoderChoice,
     /// Pace, pitch and energy.
@@ -146,6 +148,7 @@ impl Default for Speak {
     fn default() -> Self {
         Self {
             voice: "joe-fastspeech2".to_owned(),
+            beside: Vec::new(),
             vocoder: VocoderChoice::default(),
             controls: ProsodyControls::default(),
             options: VoiceOptions::default(),

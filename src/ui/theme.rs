@@ -96,6 +96,23 @@ pub fn color(hue: Hue, visuals: &egui::Visuals) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
+/// How many systems have a colour of their own; from there on colours come again.
+pub const SYSTEM_COLORS: usize = 6;
+
+/// The colour of the system that is `n`th in the library's order, the same on every page.
+pub fn system_color(n: usize, visuals: &egui::Visuals) -> Color32 {
+    let [dark, light] = match n % SYSTEM_COLORS {
+        0 => [[86, 180, 233], [0, 104, 164]],
+        1 => [[230, 159, 0], [140, 86, 0]],
+        2 => [[0, 190, 140], [0, 116, 86]],
+        3 => [[214, 138, 180], [152, 62, 112]],
+        4 => [[240, 228, 66], [112, 100, 0]],
+        _ => [[240, 120, 92], [184, 54, 16]],
+    };
+    let [r, g, b] = if visuals.dark_mode { dark } else { light };
+    Color32::from_rgb(r, g, b)
+}
+
 /// A colour map as evenly spaced stops, for swatches and colour bars.
 pub fn color_map_stops(map: ColorMap) -> [Color32; 5] {
     let stops = match map {
@@ -425,6 +442,12 @@ mod tests {
                 for paper in [Hue::Page, Hue::Raised, Hue::Field] {
                     let what = format!("{ink:?} on {paper:?}, {theme:?}");
                     check(&what, color(ink, &visuals), color(paper, &visuals));
+                }
+            }
+            for system in 0..SYSTEM_COLORS {
+                for paper in [Hue::Page, Hue::Raised, Hue::Field] {
+                    let what = format!("system {system} on {paper:?}, {theme:?}");
+                    check(&what, system_color(system, &visuals), color(paper, &visuals));
                 }
             }
         }

@@ -421,3 +421,77 @@ fn the_composer_keeps_its_height_from_frame_to_frame() {
     window.run_steps(5);
     assert_eq!(window.get_by_label("Speak").rect(), before);
 }
+
+#[test]
+fn several_systems_are_picked_by_chips_and_each_is_asked() {
+    let mut window = first_start();
+    let mut matcha = model("joe-matcha", ModelKind::Matcha);
+    matcha.name = "Joe, too".into();
+    window.state_mut().models.push(matcha);
+    window.run();
+    assert!(window.query_by_label("heeded by Matcha-TTS").is_none());
+    window.get_by_label("Joe, too (Matcha-TTS)").click();
+    window.run();
+    assert_eq!(
+        window.state().settings.speak.beside,
+        ["joe-matcha"],
+        "the window would not save it"
+    );
+    assert!(window.query_by_label("heeded by Matcha-TTS").is_some());
+    window.get_by_label("Speak").click();
+    // Neither has weights here; each says so, since the first one's trouble does not stop the other.
+    wait_until(&mut window, "both refusals", |world| world.toasts().len() == 2);
+    assert!(window.state().page.state.takes.is_empty());
+    window.get_by_label("Joe (FastSpeech 2)").click();
+    window.run();
+    let speak = &window.state().settings.speak;
+    assert_eq!((speak.voice.as_str(), speak.beside.len()), ("joe-matcha", 0));
+}
+
+#[test]
+fn ticked_takes_are_shown_under_each_other_on_one_time_base() {
+    let mut window = window(example::page_with(&[1.0, 3.0]));
+    let longest = window.state().page.state.limits().full;
+    window.get_by_role_and_label(Role::CheckBox, "Compare Take 1").click();
+    window.run();
+    let labels = ["Take 1: Mel spectrogram", "Take 2: Mel spectrogram"];
+    let [first, second] = labels.map(|label| window.get_by_label_contains(label).rect());
+    assert!(first.bottom() < second.top(), "they lie over each other");
+    assert_eq!(first.x_range(), second.x_range());
+    assert_eq!(window.state().page.state.limits().full, longest);
+
+    // One pointer, two read-outs.
+    let secs = 0.5;
+    let state = &window.state().page.state;
+    let x = state.view.time.to_screen(secs, first.x_range());
+    window.hover_at(egui::pos2(x, first.center().y));
+    window.run();
+    let time = format!("Time {secs:.3} s");
+    assert_eq!(window.get_all_by_label(&time).count(), 2);
+
+    window.key_press(Key::X);
+    window.run();
+    let ids: Vec<_> = window.state().page.state.takes.iter().map(|take| take.id).collect();
+    assert_eq!(window.state().page.state.selected, Some(ids[0]));
+    window.key_press(Key::A);
+    window.run();
+    assert_eq!(window.state().page.state.shown(), [ids[0]]);
+    assert!(window.query_by_label_contains("Take 1: Mel").is_none());
+}
+
+#[test]
+fn a_click_with_ctrl_adds_a_take_and_a_click_alone_shows_it_alone() {
+    let mut window = window(example::page_with(&[1.0, 2.0]));
+    window.get_by_label("Take 1, 0.99 s").click_modifiers(Modifiers::COMMAND);
+    window.run();
+    assert_eq!(window.state().page.state.shown().len(), 2);
+    window.get_by_label("Take 1, 0.99 s").click();
+    window.run();
+    let state = &window.state().page.state;
+    assert_eq!(state.shown(), [state.takes[0].id]);
+    window.key_press(Key::PageDown);
+    window.run();
+    window.key_press(Key::C);
+    window.run();
+    assert_eq!(window.state().page.state.shown().len(), 2, "the keyboard cannot compare");
+}

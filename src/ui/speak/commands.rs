@@ -2,7 +2,10 @@
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::{lanes::Lane, state::SpeakState};
+use super::{
+    lanes::Lane,
+    state::{MAX_SHOWN, SpeakState},
+};
 use crate::ui::PageCommand;
 
 /// Speaks the text.
@@ -35,6 +38,12 @@ pub const END: &str = "speak-end";
 pub const PREVIOUS: &str = "speak-previous-take";
 /// Shows the take after.
 pub const NEXT: &str = "speak-next-take";
+/// Selects the next of the takes that are compared.
+pub const SWITCH: &str = "speak-switch";
+/// Shows a further take beside the selected one.
+pub const COMPARE_PREVIOUS: &str = "speak-compare-previous";
+/// Shows the selected take alone.
+pub const END_COMPARISON: &str = "speak-end-comparison";
 /// Takes text and options from the take.
 pub const USE_SETTINGS: &str = "speak-use-settings";
 /// Deletes the take.
@@ -88,6 +97,17 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
     let no_previous = at.is_none_or(|idx| idx == 0).then_some("This is the first take");
     let no_next =
         at.is_none_or(|idx| idx + 1 >= state.takes.len()).then_some("This is the last take");
+    let not_compared = state
+        .compared
+        .is_empty()
+        .then_some("One take is shown; tick another one in the list to compare them");
+    let is_full = state.compared.len() + 1 >= MAX_SHOWN;
+    let has_other = at.is_some_and(|at| state.takes[..at].iter().any(|it| !state.shows(it.id)));
+    let no_other = if is_full {
+        Some("As many takes are shown as there is room for")
+    } else {
+        (!has_other).then_some("There is no take before the selected one that is not shown")
+    };
     let no_removed = state.removed.is_empty().then_some("No take was deleted");
 
     let plain = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
@@ -110,6 +130,9 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         command(END, "Go to the end", plain(Key::End), no_take),
         command(PREVIOUS, "Previous take", plain(Key::PageUp), no_previous),
         command(NEXT, "Next take", plain(Key::PageDown), no_next),
+        command(SWITCH, "Switch to the next compared take", plain(Key::X), not_compared),
+        command(COMPARE_PREVIOUS, "Compare with the take before", plain(Key::C), no_other),
+        command(END_COMPARISON, "Show the take alone", plain(Key::A), not_compared),
         command(USE_SETTINGS, "Use these settings", None, no_settings),
         command(DELETE, "Delete take", plain(Key::Delete), no_take),
         command(UNDO_DELETE, "Undo delete", None, no_removed),

@@ -7,7 +7,9 @@ use eframe::egui::{
     SliderClamping, StrokeKind, TextEdit, Ui, UiBuilder, pos2, vec2,
 };
 
-use super::{commands, page::Request, state::SpeakState, transport::command_button};
+use super::{
+    commands, page::Request, state::SpeakState, systems::systems_ui, transport::command_button,
+};
 use crate::{
     domain::{
         AttentionWindow, Control, DurationChoice, ModelInfo, ModelKind, ProsodyControls,
@@ -30,8 +32,12 @@ const TEXT_MARGIN: f32 = 8.0;
 /// Width of a factor's slider.
 const SLIDER_WIDTH: f32 = 96.0;
 
-/// Width of the voice's picker.
-const VOICE_WIDTH: f32 = 150.0;
+/// Controls that stand in one row, as the kinds of voice have them.
+const ROWS: [&[Control]; 3] = [
+    &[Control::Pace, Control::Pitch, Control::Energy],
+    &[Control::Steps, Control::Temperature, Control::LengthScale, Control::Durations],
+    &[Control::GateThreshold, Control::Window],
+];
 
 /// Seeds that the number field can reach; a restored take may have a greater one.
 const SEEDS: std::ops::RangeInclusive<u64> = 0..=u32::MAX as u64;
@@ -50,6 +56,9 @@ pub fn blocked(
     };
     if !ready(ModelKind::is_voice, &options.voice) {
         return Some("The chosen voice is not here; choose another one");
+    }
+    if !options.beside.iter().all(|voice| ready(ModelKind::is_voice, voice)) {
+        return Some("One of the chosen voices is not here; choose again");
     }
     match &options.vocoder {
         VocoderChoice::HifiGan if !has_vocoder(models) => {
@@ -84,8 +93,10 @@ pub fn composer_ui(
     is_first_frame: bool,
     requests: &mut Vec<Request>,
 ) {
-    // Exactly what the two rows below take: a point more, and the panel would grow in each frame.
-    let rows = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y);
+    let heeded = heeded(&state.options, models);
+    // Exactly what the rows below take: a point more, and the panel would grow in each frame.
+    let n_rows = 2 + heeded.len();
+    let rows = n_rows as f32 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y);
     let height = (ui.available_height() - rows).max(MIN_TEXT_HEIGHT);
     let area = ui.available_rect_before_wrap();
     let split = area.right() - SPEAK_WIDTH;
@@ -97,9 +108,8 @@ pub fn composer_ui(
     ui.scope_builder(UiBuilder::new().max_rect(speak).layout(centred), |ui| {
         speak_button(ui, state, commands, is_first_frame, requests);
     });
+    ui.horizontal(|ui| systems_ui(ui, &mut state.options, models));
     ui.horizontal(|ui| {
-        voice_ui(ui, &mut state.options, models);
-        ui.separator();
         vocoder_ui(ui, &mut state.options, models);
         ui.separator();
         seed_ui(ui, &mut state.options);
@@ -108,22 +118,60 @@ pub fn composer_ui(
         let chars = if n_chars == 1 { "character" } else { "characters" };
         ui.label(theme::caption(format!("{n_chars} {chars}"), ui.visuals()));
     });
-    let voice = models.iter().find(|model| model.id == state.options.voice);
-    // A voice that is not there is shown as the ordinary kind, with nothing to press.
-    let kind = voice.map_or(ModelKind::FastSpeech2, |voice| voice.kind);
-    ui.horizontal(|ui| {
-        for control in kind.controls() {
-            control_ui(ui, *control, &mut state.options);
-        }
-        if kind.controls().contains(&Control::Pace) {
-            let is_default = state.options.controls == ProsodyControls::default();
-            let reset = ui.add_enabled(!is_default, Button::new("As predicted"));
-            let reset = reset.on_hover_text("Set pace, pitch and energy to 1.00 ×");
-            if reset.on_disabled_hover_text("All three are as predicted").clicked() {
-                requests.push(Request::Run(commands::RESET_PROSODY));
+    for row in heeded {
+        ui.horizontal(|ui| {
+            for control in &row.controls {
+                control_ui(ui, *control, &mut state.options);
             }
+            if row.controls.contains(&Control::Pace) {
+                let is_default = state.options.controls == ProsodyControls::default();
+                let reset = ui.add_enabled(!is_default, Button::new("As predicted"));
+                let reset = reset.on_hover_text("Set pace, pitch and energy to 1.00 ×");
+                if reset.on_disabled_hover_text("All three are as predicted").clicked() {
+                    requests.push(Request::Run(commands::RESET_PROSODY));
+                }
+            }
+            if let Some(kinds) = row.kinds {
+                ui.label(theme::caption(kinds, ui.visuals())).on_hover_text(
+                    "The chosen systems that heed these controls; the others do not",
+                );
+            }
+        });
+    }
+}
+
+/// Controls in one row.
+struct Row {
+    controls: Vec<Control>,
+    /// Who heeds them, where not all of the chosen systems do.
+    kinds: Option<String>,
+}
+
+/// The controls that the chosen systems heed. A voice that is not there is shown as the ordinary
+/// kind, with nothing to press.
+fn heeded(options: &settings::Speak, models: &[ModelInfo]) -> Vec<Row> {
+    let voices = std::iter::once(&options.voice).chain(&options.beside);
+    let mut kinds: Vec<ModelKind> = Vec::new();
+    for id in voices {
+        let voice = models.iter().find(|model| model.id == *id);
+        let kind = voice.map_or(ModelKind::FastSpeech2, |voice| voice.kind);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
-    });
+    }
+    let heeds = |kind: ModelKind, control| kind.controls().contains(&control);
+    let row = |row: &&[Control]| {
+        let is_heeded = |control: &Control| kinds.iter().any(|kind| heeds(*kind, *control));
+        let controls: Vec<Control> = row.iter().copied().filter(is_heeded).collect();
+        let mut heeding = kinds.iter().filter(|kind| controls.iter().any(|c| heeds(**kind, *c)));
+        let n_heeding = heeding.clone().count();
+        let kinds = (n_heeding < kinds.len()).then(|| {
+            let labels: Vec<&str> = heeding.by_ref().map(|kind| kind.label()).collect();
+            format!("heeded by {}", labels.join(" and "))
+        });
+        (!controls.is_empty()).then_some(Row { controls, kinds })
+    };
+    ROWS.iter().filter_map(row).collect()
 }
 
 /// One of the controls that the voice heeds.
@@ -254,30 +302,6 @@ fn speak_button(
     }
 }
 
-fn voice_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
-    let label = ui.label("Voice");
-    let voices = || models.iter().filter(|model| model.kind.is_voice());
-    let chosen = voices().find(|voice| voice.id == options.voice);
-    let name = chosen.map_or(options.voice.as_str(), |voice| voice.name.as_str()).to_owned();
-    let combo = ComboBox::from_id_salt("speak-voice")
-        .width(VOICE_WIDTH)
-        .truncate()
-        .selected_text(name)
-        .show_ui(ui, |ui| {
-            for voice in voices() {
-                let is_chosen = voice.id == options.voice;
-                let name = format!("{} ({})", voice.name, voice.kind.label());
-                let button = Button::selectable(is_chosen, name);
-                let button = ui.add_enabled(voice.is_ready(), button);
-                let button = button.on_disabled_hover_text("Its weights are not here");
-                if button.on_hover_text(voice.licence.as_str()).clicked() {
-                    options.voice.clone_from(&voice.id);
-                }
-            }
-        });
-    combo.response.labelled_by(label.id);
-}
-
 fn vocoder_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
     for vocoder in VocoderChoice::ALWAYS {
         let (is_ready, hint) = match vocoder {
@@ -371,6 +395,30 @@ mod tests {
             language_model: None,
             speech_model: None,
         }
+    }
+
+    #[test]
+    fn controls_of_several_systems_say_who_heeds_them() {
+        let models = [
+            model("fast", ModelKind::FastSpeech2),
+            model("taco", ModelKind::Tacotron),
+            model("taco2", ModelKind::Tacotron2),
+        ];
+        let rows = |voice: &str, beside: &[&str]| -> Vec<(usize, Option<String>)> {
+            let options = settings::Speak {
+                voice: voice.into(),
+                beside: beside.iter().map(|id| (*id).to_owned()).collect(),
+                ..settings::Speak::default()
+            };
+            let rows = heeded(&options, &models);
+            rows.into_iter().map(|row| (row.controls.len(), row.kinds)).collect()
+        };
+        assert_eq!(rows("fast", &[]), [(3, None)]);
+        assert_eq!(rows("taco", &["taco2"]), [(2, None)]);
+        let by = |kinds: &str| Some(format!("heeded by {kinds}"));
+        let all = rows("fast", &["taco", "taco2"]);
+        assert_eq!(all, [(3, by("FastSpeech 2")), (2, by("Tacotron and Tacotron 2"))]);
+        assert_eq!(rows("gone", &[]), [(3, None)]);
     }
 
     #[test]

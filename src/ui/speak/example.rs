@@ -75,10 +75,18 @@ pub fn take(duration_secs: f64) -> Take {
 
 /// A page that shows such a take: what a frame of the page costs is measured on it.
 pub fn page(duration_secs: f64) -> SpeakPage {
+    page_with(&[duration_secs])
+}
+
+/// A page with a take of each of these lengths; the last one is shown.
+pub fn page_with(durations_secs: &[f64]) -> SpeakPage {
     let mut page = SpeakPage::new(&Settings::default());
-    let mut take = take(duration_secs);
-    take.id = page.state.fresh_id();
-    page.state.add(take);
+    for duration_secs in durations_secs {
+        let mut take = take(*duration_secs);
+        take.id = page.state.fresh_id();
+        take.name = format!("Take {}", take.id.0);
+        page.state.add(take);
+    }
     page
 }
 

@@ -114,6 +114,11 @@ impl Default for LaneLayout {
 }
 
 impl LaneLayout {
+    /// The panels of each of several takes at the first start: as few as tell them apart.
+    pub fn compared() -> Self {
+        Self { shown: [true, true, false, true, false, false, false], ..Self::default() }
+    }
+
     /// Whether a panel is there.
     pub fn shows(&self, lane: Lane) -> bool {
         self.shown[lane.idx()]

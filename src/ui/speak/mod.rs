@@ -11,6 +11,7 @@ mod playback;
 mod readout;
 mod stage;
 mod state;
+mod systems;
 mod take;
 mod takes;
 mod transport;

@@ -4,6 +4,7 @@ mod files;
 mod sound;
 
 use std::{
+    collections::VecDeque,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -20,7 +21,7 @@ use super::{
     playback::{Playing, What},
     stage::{Stage, recall_lanes, remember_lanes},
     state::SpeakState,
-    take::Take,
+    take::TakeId,
     takes::takes_ui,
     transport::transport_ui,
 };
@@ -49,13 +50,18 @@ pub(super) enum Request {
     Play(What),
     /// Play the take from its start.
     Replay,
+    /// Show this take alone.
+    Select(TakeId),
+    /// Show this take beside the others, or no longer.
+    Compare(TakeId),
 }
 
 /// See the module.
 pub struct SpeakPage {
     /// What the page knows.
     pub state: SpeakState,
-    job: Option<EngineJob<SpeakEvent, Speech>>,
+    /// The takes being made, in the state's order.
+    jobs: VecDeque<(TakeId, EngineJob<SpeakEvent, Speech>)>,
     playing: Option<Playing>,
     /// Whether the samples of the take being made go to the player.
     autoplay: bool,
@@ -66,8 +72,8 @@ pub struct SpeakPage {
     folder: PathBuf,
     /// To repaint from outside a frame; known from the first frame on.
     egui: Option<egui::Context>,
-    /// The panels as they were kept last.
-    kept_lanes: LaneLayout,
+    /// The panels as they were kept last, alone and compared.
+    kept_lanes: [LaneLayout; 2],
 }
 
 impl SpeakPage {
@@ -75,7 +81,7 @@ impl SpeakPage {
     pub fn new(settings: &Settings) -> Self {
         Self {
             state: SpeakState::new(settings.speak.clone()),
-            job: None,
+            jobs: VecDeque::new(),
             playing: None,
             autoplay: false,
             stage: Stage::default(),
@@ -83,7 +89,7 @@ impl SpeakPage {
             export: None,
             folder: sound_folder(),
             egui: None,
-            kept_lanes: LaneLayout::default(),
+            kept_lanes: [LaneLayout::default(), LaneLayout::compared()],
         }
     }
 
@@ -100,18 +106,20 @@ impl SpeakPage {
         commands: &[PageCommand],
         requests: &mut Vec<Request>,
     ) {
-        if self.state.selected_take().is_none_or(Take::is_empty) {
+        if self.state.takes.iter().all(|take| !self.state.shows(take.id) || take.is_empty()) {
             empty_ui(ui, &self.state, ctx, requests);
             return;
         }
         transport_ui(ui, &mut self.state, commands, self.playing.is_some(), requests);
         let playhead = self.playhead_secs(ctx);
         let map = ctx.settings.appearance.color_map;
-        if let Some(what) = self.stage.ui(ui, &mut self.state, playhead, map) {
-            requests.push(Request::Play(what));
+        if let Some(wish) = self.stage.ui(ui, &mut self.state, playhead, map) {
+            self.switch(ctx, |state| state.switch_to(wish.take));
+            requests.push(Request::Play(wish.what));
         }
-        if self.state.lanes != self.kept_lanes {
-            self.kept_lanes = self.state.lanes;
+        let lanes = [self.state.lanes, self.state.compared_lanes];
+        if lanes != self.kept_lanes {
+            self.kept_lanes = lanes;
             remember_lanes(ui.ctx(), &self.state);
         }
     }
@@ -126,6 +134,10 @@ impl Page for SpeakPage {
         if self.state.options != ctx.settings.speak {
             self.state.options.clone_from(&ctx.settings.speak);
         }
+        let systems = || ctx.models.iter().filter(|model| model.kind.is_voice());
+        if !systems().map(|model| &model.id).eq(&self.state.systems) {
+            self.state.systems = systems().map(|model| model.id.clone()).collect();
+        }
         self.drain(ctx);
         self.follow(ctx);
         self.drain_files(ctx);
@@ -137,7 +149,7 @@ impl Page for SpeakPage {
         if is_first_frame {
             self.egui = Some(ui.ctx().clone());
             recall_lanes(ui.ctx(), &mut self.state);
-            self.kept_lanes = self.state.lanes;
+            self.kept_lanes = [self.state.lanes, self.state.compared_lanes];
         }
         self.drops(ui);
         let commands = self.commands();
@@ -146,8 +158,8 @@ impl Page for SpeakPage {
         let below = Frame::NONE.inner_margin(Margin { bottom: gap, ..Margin::ZERO });
         Panel::top("speak-composer")
             .resizable(true)
-            .default_size(140.0)
-            .min_size(128.0)
+            .default_size(172.0)
+            .min_size(160.0)
             .frame(below)
             .show(ui, |ui| {
                 let state = &mut self.state;
@@ -170,6 +182,8 @@ impl Page for SpeakPage {
                 Request::Run(command) => self.run(command, ctx),
                 Request::Play(what) => self.play(what, ctx),
                 Request::Replay => self.play(What::From(0.0), ctx),
+                Request::Select(id) => self.switch(ctx, |state| state.select(id)),
+                Request::Compare(id) => self.switch(ctx, |state| state.toggle_compared(id)),
             }
         }
         if self.state.options != ctx.settings.speak {
@@ -201,8 +215,11 @@ impl Page for SpeakPage {
             commands::LATER => self.state.pan_time(SCROLL_STEP * span),
             commands::START => self.go_to(0.0, ctx),
             commands::END => self.go_to(self.state.limits().full, ctx),
-            commands::PREVIOUS => self.state.select_neighbour(-1),
-            commands::NEXT => self.state.select_neighbour(1),
+            commands::PREVIOUS => self.switch(ctx, |state| state.select_neighbour(-1)),
+            commands::NEXT => self.switch(ctx, |state| state.select_neighbour(1)),
+            commands::SWITCH => self.switch(ctx, SpeakState::switch_to_next),
+            commands::COMPARE_PREVIOUS => self.state.compare_previous(),
+            commands::END_COMPARISON => self.state.end_comparison(),
             commands::USE_SETTINGS => {
                 if let Some(id) = self.state.selected {
                     self.state.use_settings(id);
@@ -211,9 +228,7 @@ impl Page for SpeakPage {
             }
             commands::DELETE => {
                 if let Some(id) = self.state.selected {
-                    if self.state.speaking.as_ref().is_some_and(|speaking| speaking.take == id) {
-                        self.stop(ctx);
-                    }
+                    self.stop_making(id);
                     if self.playing.as_ref().is_some_and(|playing| playing.take == id) {
                         self.stop_playing(ctx);
                     }
@@ -244,11 +259,14 @@ impl Page for SpeakPage {
                 self.state.options.controls = ProsodyControls::default();
                 ctx.settings.speak.controls = ProsodyControls::default();
             }
-            commands::RESET_PANELS => self.state.lanes = LaneLayout::default(),
+            commands::RESET_PANELS => {
+                self.state.lanes = LaneLayout::default();
+                self.state.compared_lanes = LaneLayout::compared();
+            }
             other => {
                 if let Some(lane) = Lane::ALL.into_iter().find(|lane| toggle_lane(*lane).0 == other)
                 {
-                    self.state.lanes.toggle(lane);
+                    self.state.layout_mut().toggle(lane);
                 }
             }
         }
@@ -264,13 +282,18 @@ impl Page for SpeakPage {
             });
         };
         let loads = |stage| matches!(stage, Work::Load | Work::Queue | Work::Verify);
-        let label = match &speaking.progress {
+        let mut label = match &speaking.progress {
             Some(progress) if loads(progress.stage) => format!("Loading {}", progress.subject),
             Some(progress) if progress.total > 1 => {
                 format!("Speaking sentence {} of {}", progress.done + 1, progress.total)
             }
             _ => "Speaking".to_owned(),
         };
+        match self.state.waiting.len() {
+            0 => (),
+            1 => label.push_str(", one more system waits"),
+            n => label.push_str(&format!(", {n} more systems wait")),
+        }
         let mut figures = Vec::new();
         if let Some(rtf) = self.state.live_rtf(Instant::now()) {
             figures.push(("RTF", format!("{rtf:.3}")));

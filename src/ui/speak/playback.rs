@@ -26,6 +26,29 @@ pub enum What {
     Selection,
 }
 
+/// How what plays goes on when another take is selected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Onward {
+    /// In that take.
+    Play(What),
+    /// Not at all: that take ends before.
+    End(f64),
+}
+
+impl Onward {
+    /// After `position_secs` of the take that played, in the take that `state` has selected since;
+    /// without a position from where the cursor stands.
+    pub fn new(state: &SpeakState, position_secs: Option<f64>, was_endless: bool) -> Self {
+        let end = state.selected_take().map_or(0.0, |take| take.waveform.duration_secs());
+        match position_secs {
+            _ if was_endless && state.selection.is_some() => Self::Play(What::Selection),
+            Some(secs) if secs > end - END_SECS => Self::End(end),
+            Some(secs) => Self::Play(What::From(secs)),
+            None => Self::Play(What::FromCursor),
+        }
+    }
+}
+
 /// Samples to be played.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -236,6 +259,22 @@ mod tests {
         player.hear_latest();
         assert_eq!(playing.position_secs(&state.takes[0], &player), None);
         assert_eq!(playing.fate(&player), Fate::Displaced);
+    }
+
+    #[test]
+    fn another_take_goes_on_where_the_first_one_was() {
+        let mut state = state();
+        let mut short = example::take(0.5);
+        short.id = TakeId(2);
+        state.takes.push(short);
+        state.compare(TakeId(2));
+        state.switch_to(TakeId(2));
+        let end = state.selected_take().unwrap().waveform.duration_secs();
+        assert_eq!(Onward::new(&state, Some(0.25), false), Onward::Play(What::From(0.25)));
+        assert_eq!(Onward::new(&state, Some(1.25), false), Onward::End(end));
+        assert_eq!(Onward::new(&state, None, false), Onward::Play(What::FromCursor));
+        state.selection = Some(Selection::between(0.1, 0.2));
+        assert_eq!(Onward::new(&state, Some(0.15), true), Onward::Play(What::Selection));
     }
 
     #[test]

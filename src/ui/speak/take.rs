@@ -21,6 +21,8 @@ pub struct TakeId(pub u64);
 /// How far a take has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Others are made before it.
+    Waiting,
     /// It grows.
     Speaking,
     /// It is whole.
@@ -37,6 +39,7 @@ impl Phase {
     /// In the list, where there is something to say.
     pub fn label(self) -> Option<&'static str> {
         match self {
+            Self::Waiting => Some("Waiting"),
             Self::Speaking => Some("Speaking"),
             Self::Done => None,
             Self::Stopped => Some("Stopped"),

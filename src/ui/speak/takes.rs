@@ -1,15 +1,16 @@
 //! The takes: a list of all, and the selected one in full.
 
 use eframe::egui::{
-    self, Align2, Button, CornerRadius, Grid, Id, Panel, Rect, Response, RichText, Role,
-    ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    self, Align2, Button, Checkbox, CornerRadius, Grid, Id, Panel, Rect, Response, RichText, Role,
+    ScrollArea, Sense, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::{
     commands,
     page::Request,
-    state::SpeakState,
-    take::{Phase, Take, TakeId},
+    stage::{DOT, system_color},
+    state::{MAX_SHOWN, SpeakState},
+    take::{Phase, Take},
     transport::command_button,
 };
 use crate::ui::{
@@ -22,6 +23,9 @@ const ROW_HEIGHT: f32 = 54.0;
 
 /// Width of the mark of the selected take.
 const MARK: f32 = 3.0;
+
+/// Width and height of the box that shows a take beside the others.
+const CHECK: f32 = 18.0;
 
 /// Height of the selected take's text; a longer one scrolls.
 const TEXT_HEIGHT: f32 = 48.0;
@@ -64,13 +68,12 @@ pub fn takes_ui(
         ui.label(theme::muted(words, ui.visuals()));
         return;
     }
-    list_ui(ui, state);
+    list_ui(ui, state, requests);
 }
 
 /// The newest take on top.
-fn list_ui(ui: &mut Ui, state: &mut SpeakState) {
+fn list_ui(ui: &mut Ui, state: &SpeakState, requests: &mut Vec<Request>) {
     let n_takes = state.takes.len();
-    let mut pressed = None;
     ScrollArea::vertical().id_salt("speak-takes").auto_shrink(false).show_rows(
         ui,
         ROW_HEIGHT,
@@ -78,21 +81,57 @@ fn list_ui(ui: &mut Ui, state: &mut SpeakState) {
         |ui, rows| {
             for row in rows {
                 let take = &state.takes[n_takes - 1 - row];
-                if row_ui(ui, take, state.selected).clicked() {
-                    pressed = Some(take.id);
+                let row = row_ui(ui, state, take);
+                if row.clicked() {
+                    let adds = ui.input(|input| input.modifiers.command);
+                    requests.push(if adds {
+                        Request::Compare(take.id)
+                    } else {
+                        Request::Select(take.id)
+                    });
+                }
+                if compare_ui(ui, state, take, row.rect) {
+                    requests.push(Request::Compare(take.id));
                 }
             }
         },
     );
-    if let Some(id) = pressed {
-        state.select(id);
-    }
 }
 
-fn row_ui(ui: &mut Ui, take: &Take, selected: Option<TakeId>) -> Response {
+/// Says whether the take of a row should be shown beside the others, or no longer.
+fn compare_ui(ui: &mut Ui, state: &SpeakState, take: &Take, row: Rect) -> bool {
+    if state.takes.len() < 2 {
+        return false;
+    }
+    let at = pos2(row.right() - CHECK - 4.0, row.bottom() - CHECK - 4.0);
+    let rect = Rect::from_min_size(at, vec2(CHECK, CHECK));
+    let is_shown = state.shows(take.id);
+    let is_alone = state.selected == Some(take.id) && state.compared.is_empty();
+    let is_full = !is_shown && state.compared.len() + 1 >= MAX_SHOWN;
+    let mut ticked = is_shown;
+    let builder = UiBuilder::new().id_salt(("speak-compare", take.id)).max_rect(rect);
+    let response = ui
+        .scope_builder(builder, |ui| {
+            ui.spacing_mut().interact_size = vec2(CHECK, CHECK);
+            ui.add_enabled(!is_alone && !is_full, Checkbox::without_text(&mut ticked))
+        })
+        .inner;
+    let why = if is_full {
+        "As many takes are shown as there is room for"
+    } else {
+        "This take is the one that is shown; tick another one to compare them"
+    };
+    let hint = "Show this take beside the others (Ctrl+click on the take)";
+    let response = response.on_hover_text(hint).on_disabled_hover_text(why);
+    let is_toggled = response.clicked();
+    response.accessible_name(format!("Compare {}", take.name));
+    is_toggled
+}
+
+fn row_ui(ui: &mut Ui, state: &SpeakState, take: &Take) -> Response {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW_HEIGHT), Sense::hover());
     let response = ui.interact(rect, Id::unique(("speak-take", take.id)), Sense::click());
-    let is_selected = selected == Some(take.id);
+    let is_selected = state.selected == Some(take.id);
     response.widget_info(|| {
         let label = format!("{}, {:.2} s", take.name, take.duration_secs());
         WidgetInfo::selected(Role::Button, true, is_selected, label)
@@ -105,10 +144,10 @@ fn row_ui(ui: &mut Ui, take: &Take, selected: Option<TakeId>) -> Response {
         let raised = theme::color(Hue::Raised, visuals);
         ui.painter().rect_filled(rect, CornerRadius::same(3), raised);
     }
-    if is_selected {
+    let system = system_color(state, take, visuals);
+    if state.shows(take.id) {
         let mark = Rect::from_min_size(rect.min, vec2(MARK, rect.height()));
-        let accent = theme::color(Hue::Accent, visuals);
-        ui.painter().rect_filled(mark, CornerRadius::ZERO, accent);
+        ui.painter().rect_filled(mark, CornerRadius::ZERO, system);
     }
     if response.has_focus() {
         let stroke = visuals.selection.stroke;
@@ -121,14 +160,23 @@ fn row_ui(ui: &mut Ui, take: &Take, selected: Option<TakeId>) -> Response {
         None => format!("{:.2} s", take.duration_secs()),
     };
     let right = painter.text(inner.right_top(), Align2::RIGHT_TOP, at_right, small.clone(), ink[1]);
-    let left = painter.with_clip_rect(
-        Rect::from_min_max(rect.min, pos2(right.left() - 4.0, rect.bottom()))
-            .intersect(ui.clip_rect()),
-    );
-    left.text(inner.min, Align2::LEFT_TOP, &take.name, body, ink[0]);
+    let cut_at = |x: f32| {
+        painter.with_clip_rect(
+            Rect::from_min_max(rect.min, pos2(x, rect.bottom())).intersect(ui.clip_rect()),
+        )
+    };
+    let left = cut_at(right.left() - 4.0);
+    let name = left.text(inner.min, Align2::LEFT_TOP, &take.name, body, ink[0]);
+    if let Some(request) = &take.request {
+        let dot = pos2(name.right() + 10.0, name.center().y + 1.0);
+        left.circle_filled(dot, DOT, system);
+        let at = pos2(dot.x + 8.0, dot.y);
+        left.text(at, Align2::LEFT_CENTER, &request.voice, small.clone(), ink[1]);
+    }
     let snippet = if take.snippet.is_empty() { "No text" } else { &take.snippet };
     painter.text(inner.left_center(), Align2::LEFT_CENTER, snippet, small.clone(), ink[0]);
-    painter.text(inner.left_bottom(), Align2::LEFT_BOTTOM, facts(take), small, ink[1]);
+    let left = cut_at(inner.right() - CHECK - 2.0);
+    left.text(inner.left_bottom(), Align2::LEFT_BOTTOM, facts(take), small, ink[1]);
     response
 }
 

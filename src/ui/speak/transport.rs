@@ -70,9 +70,13 @@ pub fn transport_ui(
         press(ui, commands::PLAY_SELECTION, Button::new("Play selection"));
         press(ui, commands::LOOP, Button::selectable(state.loops == Loops::Forever, "Loop"));
         press(ui, commands::FIT, Button::new("Fit"));
+        if !state.compared.is_empty() {
+            press(ui, commands::SWITCH, Button::new("Switch"));
+            press(ui, commands::END_COMPARISON, Button::new("Alone"));
+        }
         ui.separator();
         for lane in Lane::ALL {
-            let shown = state.lanes.shows(lane);
+            let shown = state.layout().shows(lane);
             let chip = ui.add(Button::selectable(shown, lane.label()));
             if chip.on_hover_text(lane.hint()).clicked() {
                 requests.push(Request::Run(toggle_lane(lane).0));

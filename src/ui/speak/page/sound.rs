@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use super::{
     super::{
         composer::blocked,
-        playback::{Playing, What},
+        playback::{Onward, Playing, What},
+        state::SpeakState,
+        take::TakeId,
     },
     SpeakPage,
 };
@@ -29,23 +31,33 @@ impl SpeakPage {
             return;
         }
         self.stop(ctx);
-        let request = self.state.request();
-        let record = record(&request, ctx);
-        self.job = Some(ctx.engine.speak(request.clone()));
+        // All stand in the engine's line at once, so that it never waits for a frame of the window.
+        for request in self.state.requests() {
+            let record = record(&request, ctx);
+            let job = ctx.engine.speak(request.clone());
+            let take = self.state.begin(request, record, Instant::now());
+            self.jobs.push_back((take, job));
+        }
         self.autoplay = true;
-        self.state.begin(request, record, Instant::now());
     }
 
     /// Stops speaking and playing; what was made is kept.
     pub(super) fn stop(&mut self, ctx: &mut Context<'_>) {
-        if let Some(job) = self.job.take() {
+        if let Some((_, job)) = self.jobs.pop_front() {
             // What has arrived already is made: keep it.
             while let Some(Update::Event(event)) = job.poll() {
                 self.state.apply(event, Instant::now());
             }
-            self.state.stop_speaking();
         }
+        self.jobs.clear();
+        self.state.stop_speaking();
         self.stop_playing(ctx);
+    }
+
+    /// A take is not made, or no further; those after it go on.
+    pub(super) fn stop_making(&mut self, id: TakeId) {
+        self.jobs.retain(|(take, _)| *take != id);
+        self.state.leave_unmade(id, Instant::now());
     }
 
     pub(super) fn stop_playing(&mut self, ctx: &mut Context<'_>) {
@@ -57,31 +69,29 @@ impl SpeakPage {
 
     /// Takes in what the engine has sent, for as long as a frame may.
     pub(super) fn drain(&mut self, ctx: &mut Context<'_>) {
-        let Some(job) = self.job.take() else { return };
         let begun = Instant::now();
-        loop {
-            match job.poll() {
-                None => break,
-                Some(Update::Event(event)) => self.take_in(event, ctx),
-                Some(Update::Done(outcome)) => {
-                    self.end(ctx);
-                    let toast = self.state.finish(outcome);
-                    ctx.actions.extend(toast.map(Action::Toast));
-                    return;
+        while let Some((take, job)) = self.jobs.pop_front() {
+            let toast = loop {
+                match job.poll() {
+                    None => return self.jobs.push_front((take, job)),
+                    Some(Update::Event(event)) => self.take_in(event, ctx),
+                    Some(Update::Done(outcome)) => {
+                        self.end(ctx);
+                        break self.state.finish(outcome, Instant::now());
+                    }
+                    Some(Update::Lost) => {
+                        self.end(ctx);
+                        self.jobs.clear();
+                        break self.state.lose();
+                    }
                 }
-                Some(Update::Lost) => {
-                    self.end(ctx);
-                    let toast = self.state.lose();
-                    ctx.actions.extend(toast.map(Action::Toast));
-                    return;
+                if begun.elapsed() > DRAIN_BUDGET {
+                    self.repaint();
+                    return self.jobs.push_front((take, job));
                 }
-            }
-            if begun.elapsed() > DRAIN_BUDGET {
-                self.repaint();
-                break;
-            }
+            };
+            ctx.actions.extend(toast.map(Action::Toast));
         }
-        self.job = Some(job);
     }
 
     pub(super) fn take_in(&mut self, event: SpeakEvent, ctx: &mut Context<'_>) {
@@ -100,9 +110,10 @@ impl SpeakPage {
         self.state.apply(event, Instant::now());
     }
 
-    /// No more samples will come.
+    /// No more samples will come of the take that was made.
     pub(super) fn end(&mut self, ctx: &mut Context<'_>) {
-        self.autoplay = false;
+        // Where the first system had nothing to say, the next one is heard.
+        self.autoplay &= !self.jobs.is_empty();
         let take = self.state.speaking.as_ref().map(|speaking| speaking.take);
         let playing = take.zip(self.playing.as_ref());
         if let Some(stream) = playing.and_then(|(take, playing)| playing.stream_of(take)) {
@@ -139,6 +150,25 @@ impl SpeakPage {
         }
         self.autoplay = false;
         self.playing = Playing::start(&mut self.state, ctx.player, what);
+    }
+
+    /// Changes which take is selected. What plays goes on in the take that is selected then, from
+    /// where it was, or stops at that take's end.
+    pub(super) fn switch(&mut self, ctx: &mut Context<'_>, choose: impl FnOnce(&mut SpeakState)) {
+        let before = self.state.selected;
+        let secs = self.playhead_secs(ctx);
+        choose(&mut self.state);
+        if self.state.selected == before {
+            return;
+        }
+        let Some(playing) = &self.playing else { return };
+        match Onward::new(&self.state, secs, playing.is_endless()) {
+            Onward::Play(what) => self.play(what, ctx),
+            Onward::End(secs) => {
+                self.stop_playing(ctx);
+                self.state.cursor_secs = secs;
+            }
+        }
     }
 
     pub(super) fn play_or_pause(&mut self, ctx: &mut Context<'_>) {

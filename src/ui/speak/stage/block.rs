@@ -1,0 +1,204 @@
+//! The panels of one take.
+
+use eframe::egui::{Align2, Context, Rangef, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2};
+
+use super::pointer::Pointed;
+use crate::{
+    settings::ColorMap,
+    ui::{
+        speak::{
+            lanes::Lane,
+            state::SpeakState,
+            take::{Phase, Take, TakeId},
+        },
+        theme::{self, Hue},
+        widgets::{
+            alignment_view::{paint_alignment, paint_tier},
+            mel_view::{MelView, Piece, color_bar_rect, paint_band_axes},
+            mel_view_scale::{MelScale, paint_color_bar},
+            prosody_view::{CurveView, Track, round_range},
+            time_axis_paint::{
+                Ink, paint_frame, paint_ground, paint_hover, paint_playhead, paint_selection,
+                paint_y_title, plot_rect,
+            },
+            waveform_view::WaveformView,
+        },
+    },
+};
+
+/// What all panels of a frame are painted from.
+pub(super) struct Scene<'a> {
+    pub(super) state: &'a SpeakState,
+    pub(super) pointed: Option<Pointed>,
+    pub(super) cursor_secs: f64,
+    pub(super) map: ColorMap,
+    pub(super) ink: Ink,
+}
+
+/// A panel's place on the screen.
+pub(super) struct Placed {
+    pub(super) take: TakeId,
+    pub(super) lane: Lane,
+    pub(super) panel: Rect,
+    pub(super) plot: Rect,
+    pub(super) response: Response,
+}
+
+/// What is drawn of a take, kept from frame to frame.
+pub(super) struct Block {
+    pub(super) take: TakeId,
+    waveform: WaveformView,
+    mel: MelView,
+    pitch: CurveView,
+    energy: CurveView,
+}
+
+impl Block {
+    pub(super) fn new(take: TakeId) -> Self {
+        Self {
+            take,
+            waveform: WaveformView::default(),
+            mel: MelView::default(),
+            pitch: CurveView::default(),
+            energy: CurveView::default(),
+        }
+    }
+
+    /// Brings what is new of the take onto the card; says whether more waits for the next frame.
+    pub(super) fn sync(&mut self, ctx: &Context, map: ColorMap, take: &Take) -> bool {
+        let pieces = take
+            .pieces
+            .iter()
+            .map(|piece| Piece { start_secs: piece.start_secs, mel: &piece.spoken.mel });
+        self.mel.sync(ctx, map, pieces)
+    }
+
+    /// Paints the panels, and the cursors over them.
+    pub(super) fn paint(&mut self, ui: &Ui, scene: &Scene<'_>, take: &Take, lanes: &[&Placed]) {
+        let painter = ui.painter();
+        let Scene { state, ink, .. } = scene;
+        let time = state.view.time;
+        for placed in lanes {
+            self.paint_lane(ui, scene, take, placed);
+            let inside = painter.with_clip_rect(placed.plot.intersect(painter.clip_rect()));
+            let x = |secs| time.to_screen(secs, placed.plot.x_range());
+            if let Some(selection) = state.selection {
+                let selected = Rangef::new(x(selection.start_secs), x(selection.end_secs));
+                paint_selection(&inside, placed.plot, selected, ink);
+            }
+            if let Some(pointed) = scene.pointed {
+                paint_hover(&inside, placed.plot, x(pointed.secs), ink);
+            }
+            paint_playhead(&inside, placed.plot, x(scene.cursor_secs), ink);
+            paint_frame(painter, placed.plot, ink);
+        }
+    }
+
+    fn paint_lane(&mut self, ui: &Ui, scene: &Scene<'_>, take: &Take, placed: &Placed) {
+        let Scene { state, ink, .. } = scene;
+        let (painter, plot, time) = (ui.painter(), placed.plot, state.view.time);
+        let hue = |hue| theme::color(hue, ui.visuals());
+        paint_ground(painter, plot, ink);
+        if !matches!(placed.lane, Lane::Words | Lane::Phonemes) {
+            paint_y_title(painter, placed.panel, placed.lane.title(), ink);
+        }
+        match placed.lane {
+            Lane::Waveform => {
+                let color = hue(Hue::Wave);
+                self.waveform.paint(painter, plot, time, &take.waveform, color, ink);
+            }
+            Lane::Mel => {
+                self.mel.paint(painter, plot, time, state.view.bands);
+                if let Some(piece) = take.pieces.first() {
+                    let scale = MelScale::new(&piece.spoken.mel.config);
+                    paint_band_axes(painter, plot, state.view.bands, &scale, ink);
+                    let colors = self.mel.colors(scene.map);
+                    paint_color_bar(painter, color_bar_rect(plot), colors, state.level_unit, ink);
+                }
+            }
+            Lane::Words | Lane::Phonemes => {
+                let words = placed.lane == Lane::Words;
+                let tier = if words { &take.words } else { &take.phonemes };
+                let marked = scene.pointed.map(|pointed| pointed.secs);
+                paint_tier(painter, plot, time, tier, marked, ink);
+                let (font, muted) = (ink.small.clone(), ink.muted);
+                if tier.is_empty() && take.phase == Phase::Restored {
+                    let words = "Not kept in a WAV; speak with its settings to have them";
+                    painter.text(plot.center(), Align2::CENTER_CENTER, words, font.clone(), muted);
+                }
+                let at = pos2(plot.left() - 6.0, plot.center().y);
+                painter.text(at, Align2::RIGHT_CENTER, placed.lane.title(), font, muted);
+            }
+            Lane::Alignment => {
+                let looked = take.looked();
+                paint_alignment(painter, plot, time, &take.phonemes, &looked, ink.accent, ink);
+            }
+            Lane::Pitch => {
+                let values = round_range(take.f0_range[0], take.f0_range[1]);
+                let tracks = take.pieces.iter().map(|piece| Track {
+                    start_secs: piece.start_secs,
+                    frame_secs: piece.spoken.mel.config.frame_secs(),
+                    values: &piece.f0_hz,
+                });
+                let (steps, color) = (&take.f0_steps, hue(Hue::Pitch));
+                let rev = take.revision;
+                self.pitch.paint(painter, plot, time, values, tracks, steps, color, rev, ink);
+            }
+            Lane::Energy => {
+                let values = round_range(0.0, take.energy_max);
+                let tracks = take.pieces.iter().map(|piece| Track {
+                    start_secs: piece.start_secs,
+                    frame_secs: piece.spoken.mel.config.frame_secs(),
+                    values: &piece.spoken.energy,
+                });
+                let (steps, color) = (&take.energy_steps, hue(Hue::Energy));
+                let rev = take.revision;
+                self.energy.paint(painter, plot, time, values, tracks, steps, color, rev, ink);
+            }
+        }
+    }
+}
+
+/// The panels of a take at their places between `y.min` and `y.max`, with their names for those who
+/// do not see them.
+pub(super) fn place(ui: &Ui, state: &SpeakState, id: TakeId, area: Rect, y: Rangef) -> Vec<Placed> {
+    let take = state.takes.iter().find(|take| take.id == id);
+    let place = |(lane, y)| {
+        let panel = Rect::from_x_y_ranges(area.x_range(), y);
+        let plot = plot_rect(panel);
+        let name = ui.scope_id().with((id, lane));
+        let response = ui.interact(plot, name, Sense::CLICK | Sense::DRAG);
+        response.widget_info(|| {
+            let mut text = take.map_or_else(String::new, |take| described(take, lane));
+            if let Some(take) = take.filter(|_| !state.compared.is_empty()) {
+                text = format!("{}: {text}", take.name);
+            }
+            WidgetInfo::labeled(Role::Image, true, text)
+        });
+        Placed { take: id, lane, panel, plot, response }
+    };
+    state.layout().place(y).into_iter().map(place).collect()
+}
+
+/// A panel in words.
+fn described(take: &Take, lane: Lane) -> String {
+    let secs = take.duration_secs();
+    match lane {
+        Lane::Waveform => format!("Waveform, {secs:.1} s"),
+        Lane::Mel => format!("Mel spectrogram, {secs:.1} s, {} frames", take.n_frames()),
+        Lane::Words => {
+            let words: Vec<&str> = take.words.iter().map(|word| word.label.as_str()).collect();
+            format!("Words: {}", words.join(" "))
+        }
+        Lane::Phonemes => format!("Phonemes: {}", take.phonemes.len()),
+        Lane::Alignment if take.looked().is_empty() => {
+            format!("Alignment of {} phonemes", take.phonemes.len())
+        }
+        Lane::Alignment => format!("Attention to {} phonemes", take.phonemes.len()),
+        Lane::Pitch => match take.f0_range {
+            [low, high] if low <= high => format!("F0 curve, {low:.0} to {high:.0} Hz"),
+            _ => "F0 curve, nothing voiced".to_owned(),
+        },
+        Lane::Energy => format!("Energy curve, up to {:.1}", take.energy_max),
+    }
+}
