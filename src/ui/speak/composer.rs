@@ -266,14 +266,18 @@ fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String) {
     ui.painter().rect(rect, style.corner_radius, fill, style.bg_stroke, StrokeKind::Inside);
     let inner = rect.shrink2(vec2(TEXT_MARGIN, TEXT_MARGIN / 2.0));
     ui.scope_builder(UiBuilder::new().max_rect(inner), |ui| {
-        ScrollArea::vertical().id_salt("speak-text").auto_shrink(false).show(ui, |ui| {
-            let field = TextEdit::multiline(text)
-                .frame(Frame::NONE)
-                .hint_text("Type what is to be spoken")
-                .desired_width(f32::INFINITY)
-                .min_size(inner.size());
-            ui.add(field).accessible_name("Text");
-        });
+        ScrollArea::vertical()
+            .id_salt("speak-text")
+            .auto_shrink(false)
+            .min_scrolled_height(0.0)
+            .show(ui, |ui| {
+                let field = TextEdit::multiline(text)
+                    .frame(Frame::NONE)
+                    .hint_text("Type what is to be spoken")
+                    .desired_width(f32::INFINITY)
+                    .min_size(inner.size());
+                ui.add(field).accessible_name("Text");
+            });
     });
 }
 

@@ -77,7 +77,7 @@ impl Lane {
             Self::Words => "Words; a dotted line marks a guessed pronunciation",
             Self::Phonemes => "Phonemes in ARPAbet",
             Self::Alignment => {
-                "Which phoneme is heard in which frame, and where a Tacotron has looked"
+                "Which phoneme is heard in which frame; of a Tacotron, which one each decoder step looked at"
             }
             Self::Pitch => "Fundamental frequency: measured as a line, predicted as bars",
             Self::Energy => {

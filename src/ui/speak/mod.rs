@@ -4,6 +4,7 @@ mod commands;
 mod composer;
 pub mod example;
 mod export;
+mod faults;
 mod files;
 mod lanes;
 mod page;
@@ -16,6 +17,7 @@ mod take;
 mod takes;
 mod transport;
 
+pub use faults::{Fault, Faults, Mark};
 pub use lanes::{Lane, LaneLayout};
 pub use page::SpeakPage;
 pub use readout::Readout;

@@ -155,7 +155,8 @@ fn head_ui(ui: &mut Ui, scene: &Scene<'_>, take: &Take, rect: Rect, is_one_of_se
         return;
     }
     let is_selected = state.selected == Some(take.id);
-    let (name, fields) = rect.split_left_right_at_x(rect.left() + NAME_WIDTH);
+    let (name, mut fields) = rect.split_left_right_at_x(rect.left() + NAME_WIDTH);
+    fields.min.x += theme::GAP;
     let painter = ui.painter().with_clip_rect(name.intersect(ui.clip_rect()));
     if is_selected {
         let raised = theme::color(Hue::Control, ui.visuals());

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::faults::Faults;
 use crate::{
     domain::{SpeechRecord, SpeechTiming, Waveform},
     engine::{SpeakRequest, SpokenSentence},
@@ -93,6 +94,8 @@ pub struct Take {
     pub f0_range: [f32; 2],
     /// Highest energy, measured or predicted.
     pub energy_max: f32,
+    /// What went wrong where the voice looked; `None` for voices that do not look.
+    pub faults: Option<Faults>,
     /// From the start of synthesis to the first samples.
     pub first_audio: Option<Duration>,
     /// How long each part took.
@@ -122,6 +125,7 @@ impl Take {
             energy_steps: Vec::new(),
             f0_range: [f32::INFINITY, f32::NEG_INFINITY],
             energy_max: 0.0,
+            faults: None,
             first_audio: None,
             timing: None,
             record: None,
@@ -168,7 +172,12 @@ impl Take {
         for &energy in &spoken.energy {
             self.energy_max = self.energy_max.max(energy);
         }
+        let is_whole = spoken.is_whole;
         self.pieces.push(Piece { start_secs, first_frame, spoken, f0_hz: Vec::new() });
+        // What grows is not looked through before it is whole.
+        if is_whole || self.faults.is_none() {
+            self.faults = Faults::of(&self.pieces);
+        }
         self.revision += 1;
     }
 

@@ -217,6 +217,13 @@ fn details_ui(
         ui.label(theme::caption(made_by, ui.visuals())).on_hover_text("Voice and vocoder");
     }
     figures_ui(ui, take);
+    if let Some(faults) = &take.faults {
+        let hue = if faults.marks.is_empty() { Hue::Muted } else { Hue::Bad };
+        let words = RichText::new(format!("Attention: {}", faults.words)).small();
+        let words = words.color(theme::color(hue, ui.visuals()));
+        let hint = "Where the decoder looked at the phonemes; the Alignment panel shows it";
+        ui.label(words).on_hover_text(hint);
+    }
     ui.horizontal_wrapped(|ui| {
         for (id, label) in [
             (commands::PLAY, "Replay"),

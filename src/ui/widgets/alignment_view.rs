@@ -1,5 +1,5 @@
 //! Words and phonemes as labelled stretches of time, and their alignment as a picture: which
-//! phoneme is heard when, and where a voice that attends has looked.
+//! phoneme is heard when.
 
 use std::sync::Arc;
 
@@ -151,56 +151,29 @@ pub struct Looked<'a> {
     pub attention: &'a Attention,
 }
 
-/// Weights below this are not seen.
-const LEAST_WEIGHT: f32 = 0.02;
-
-/// Paints phoneme over time, a row for each phoneme that is seen, the first at the bottom; where the
-/// voice looked in full colour, and the hard alignment behind it faintly.
+/// Paints phoneme over time, a row for each phoneme that is seen, the first at the bottom.
 pub fn paint_alignment(
     painter: &Painter,
     plot: Rect,
     axis: TimeAxis,
     phonemes: &[Interval],
-    looked: &[Looked<'_>],
     color: Color32,
     ink: &Ink,
 ) {
-    let (first, seen) = visible(phonemes, axis);
+    let (_, seen) = visible(phonemes, axis);
     let rows: Vec<&Interval> =
         seen.iter().filter(|phoneme| phoneme.end_secs > phoneme.start_secs).collect();
     if rows.is_empty() {
         return;
     }
     let height = plot.height() / rows.len() as f32;
-    let faintness = if looked.is_empty() { 1.0 } else { 0.3 };
     let mut mesh = Mesh::default();
     for (row, phoneme) in rows.iter().enumerate() {
         let x = span(phoneme, axis, plot);
         let top = plot.bottom() - (row + 1) as f32 * height;
         let rect = Rect::from_min_size(pos2(x.min, top), vec2(x.span(), height));
         let strength = if phoneme.kind == IntervalKind::Pause { 0.4 } else { 0.9 };
-        mesh.add_colored_rect(rect, color.gamma_multiply(strength * faintness));
-    }
-    // The row of each phoneme that is seen; those that take no time have none.
-    let mut n_rows = 0;
-    let row_of: Vec<Option<usize>> = seen
-        .iter()
-        .map(|phoneme| {
-            let row = (phoneme.end_secs > phoneme.start_secs).then_some(n_rows);
-            n_rows += usize::from(row.is_some());
-            row
-        })
-        .collect();
-    for looked in looked {
-        for (x, phoneme, weight) in cells(looked, axis) {
-            let row = phoneme.checked_sub(first).and_then(|at| *row_of.get(at)?);
-            let Some(row) = row else { continue };
-            let x = x.map(|secs| axis.to_screen(secs, plot.x_range()));
-            let x = Rangef::new(x[0].max(plot.left()), x[1].min(plot.right()));
-            let top = plot.bottom() - (row + 1) as f32 * height;
-            let rect = Rect::from_min_size(pos2(x.min, top), vec2(x.span(), height));
-            mesh.add_colored_rect(rect, color.gamma_multiply(weight));
-        }
+        mesh.add_colored_rect(rect, color.gamma_multiply(strength));
     }
     painter.add(Shape::mesh(mesh));
     let every = (Y_LABEL_HEIGHT / height).ceil().max(1.0) as usize;
@@ -208,24 +181,6 @@ pub fn paint_alignment(
         let y = plot.bottom() - (row as f32 + 0.5) * height;
         paint_y_tick(painter, plot, Side::Left, y, &phoneme.label, ink);
     }
-}
-
-/// The steps that are seen: their time, and the phonemes that they heard enough of.
-fn cells<'a>(
-    looked: &Looked<'a>,
-    axis: TimeAxis,
-) -> impl Iterator<Item = ([f64; 2], usize, f32)> + use<'a> {
-    let Looked { start_secs, step_secs, first_phoneme, attention } = *looked;
-    let step_at = |secs: f64| ((secs - start_secs) / step_secs.max(1e-9)).floor().max(0.0) as usize;
-    let n_steps = attention.n_steps();
-    let steps = step_at(axis.start).min(n_steps)..(step_at(axis.end) + 1).min(n_steps);
-    steps.flat_map(move |step_idx| {
-        let begin = start_secs + step_idx as f64 * step_secs;
-        let weights = attention.step(step_idx).iter().enumerate();
-        weights
-            .filter(|(_, weight)| **weight >= LEAST_WEIGHT)
-            .map(move |(at, &weight)| ([begin, begin + step_secs], first_phoneme + at, weight))
-    })
 }
 
 #[cfg(test)]
@@ -249,21 +204,6 @@ mod tests {
             (0..1000).map(|n| interval(f64::from(n) * 0.1, f64::from(n + 1) * 0.1)).collect();
         let (first, seen) = visible(&intervals, TimeAxis { start: 50.05, end: 50.25 });
         assert_eq!((first, seen.len()), (500, 3));
-    }
-
-    #[test]
-    fn of_attention_only_what_is_seen_and_heard_is_drawn() {
-        let weights = vec![1.0, 0.0, 0.5, 0.5, 0.01, 0.99];
-        let attention = Attention { weights, n_phonemes: 2, frames_per_step: 1 };
-        let looked =
-            Looked { start_secs: 1.0, step_secs: 0.5, first_phoneme: 10, attention: &attention };
-        let drawn = |start, end| -> Vec<(usize, f32)> {
-            let axis = TimeAxis { start, end };
-            cells(&looked, axis).map(|(_, phoneme, weight)| (phoneme, weight)).collect()
-        };
-        assert_eq!(drawn(0.0, 9.0), [(10, 1.0), (10, 0.5), (11, 0.5), (11, 0.99)]);
-        assert_eq!(drawn(2.1, 2.2), [(11, 0.99)]);
-        assert_eq!(drawn(5.0, 6.0), []);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod acceptance_plot;
 pub mod alignment_view;
+pub mod attention_view;
 mod copy;
 mod empty_state;
 pub mod latency_plot;

@@ -1,12 +1,15 @@
 //! The panels of one take.
 
-use eframe::egui::{Align2, Context, Rangef, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2};
+use eframe::egui::{
+    Align2, Context, Rangef, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::pointer::Pointed;
 use crate::{
     settings::ColorMap,
     ui::{
         speak::{
+            faults::{Fault, Faults},
             lanes::Lane,
             state::SpeakState,
             take::{Phase, Take, TakeId},
@@ -14,6 +17,9 @@ use crate::{
         theme::{self, Hue},
         widgets::{
             alignment_view::{paint_alignment, paint_tier},
+            attention_view::{
+                AttentionView, Hatch, LINE, paint_row, paint_steps, paint_stretch, paint_weight_bar,
+            },
             mel_view::{MelView, Piece, color_bar_rect, paint_band_axes},
             mel_view_scale::{MelScale, paint_color_bar},
             prosody_view::{CurveView, Track, round_range},
@@ -49,6 +55,7 @@ pub(super) struct Block {
     pub(super) take: TakeId,
     waveform: WaveformView,
     mel: MelView,
+    attention: AttentionView,
     pitch: CurveView,
     energy: CurveView,
 }
@@ -59,6 +66,7 @@ impl Block {
             take,
             waveform: WaveformView::default(),
             mel: MelView::default(),
+            attention: AttentionView::default(),
             pitch: CurveView::default(),
             energy: CurveView::default(),
         }
@@ -70,6 +78,7 @@ impl Block {
             .pieces
             .iter()
             .map(|piece| Piece { start_secs: piece.start_secs, mel: &piece.spoken.mel });
+        self.attention.sync(ctx, map, &take.looked());
         self.mel.sync(ctx, map, pieces)
     }
 
@@ -104,7 +113,10 @@ impl Block {
         }
         match placed.lane {
             Lane::Waveform => {
-                let color = hue(Hue::Wave);
+                let color = match state.system_of(take) {
+                    Some(system) => theme::system_color(system, ui.visuals()),
+                    None => hue(Hue::Wave),
+                };
                 self.waveform.paint(painter, plot, time, &take.waveform, color, ink);
             }
             Lane::Mel => {
@@ -129,10 +141,10 @@ impl Block {
                 let at = pos2(plot.left() - 6.0, plot.center().y);
                 painter.text(at, Align2::RIGHT_CENTER, placed.lane.title(), font, muted);
             }
-            Lane::Alignment => {
-                let looked = take.looked();
-                paint_alignment(painter, plot, time, &take.phonemes, &looked, ink.accent, ink);
-            }
+            Lane::Alignment => match &take.faults {
+                Some(faults) => self.paint_attention(ui, scene, take, faults, plot),
+                None => paint_alignment(painter, plot, time, &take.phonemes, ink.accent, ink),
+            },
             Lane::Pitch => {
                 let values = round_range(take.f0_range[0], take.f0_range[1]);
                 let tracks = take.pieces.iter().map(|piece| Track {
@@ -156,6 +168,60 @@ impl Block {
                 self.energy.paint(painter, plot, time, values, tracks, steps, color, rev, ink);
             }
         }
+    }
+}
+
+impl Block {
+    /// Where the voice looked: below a line of words and one of the decoder's steps, if there is
+    /// room for them.
+    fn paint_attention(
+        &self,
+        ui: &Ui,
+        scene: &Scene<'_>,
+        take: &Take,
+        faults: &Faults,
+        mut plot: Rect,
+    ) {
+        let Scene { state, ink, .. } = scene;
+        let (painter, time) = (ui.painter(), state.view.time);
+        let looked = take.looked();
+        let bad = theme::color(Hue::Bad, ui.visuals());
+        if plot.height() > 5.0 * LINE {
+            let (words, below) = plot.split_top_bottom_at_y(plot.top() + LINE);
+            let (steps, below) = below.split_top_bottom_at_y(words.bottom() + LINE);
+            let color = if faults.marks.is_empty() { ink.muted } else { bad };
+            let inside = painter.with_clip_rect(words.intersect(painter.clip_rect()));
+            let at = words.left_center() + vec2(4.0, 0.0);
+            let text = format!("Attention: {}", faults.words);
+            inside.text(at, Align2::LEFT_CENTER, text, ink.small.clone(), color);
+            paint_steps(painter, steps, time, &looked, ink);
+            plot = below;
+        }
+        let rows = self.attention.rows(time, &take.phonemes, &looked);
+        self.attention.paint(painter, plot, time, rows, &take.phonemes, &looked, ink);
+        let x = |secs: f64| time.to_screen(secs, plot.x_range());
+        for mark in &faults.marks {
+            let when = Rangef::new(x(mark.start_secs), x(mark.end_secs));
+            let label = mark.fault.label();
+            match mark.fault {
+                Fault::Skip(symbol) if (rows[0]..rows[1]).contains(&symbol) => {
+                    let height = plot.height() / (rows[1] - rows[0]) as f32;
+                    let y = plot.bottom() - ((symbol - rows[0]) as f32 + 0.5) * height;
+                    let sentence = Rect::from_x_y_ranges(when, plot.y_range()).intersect(plot);
+                    if sentence.width() > 0.0 {
+                        paint_row(painter, sentence, y, label, bad, ink);
+                    }
+                }
+                Fault::Skip(_) => (),
+                Fault::Stall => paint_stretch(painter, plot, when, Hatch::Rising, label, bad, ink),
+                Fault::Repeat | Fault::EarlyStop => {
+                    paint_stretch(painter, plot, when, Hatch::Falling, label, bad, ink);
+                }
+            }
+        }
+        let mut bar = color_bar_rect(plot);
+        bar.min.y = plot.top();
+        paint_weight_bar(painter, bar, scene.map, ink);
     }
 }
 
@@ -191,10 +257,12 @@ fn described(take: &Take, lane: Lane) -> String {
             format!("Words: {}", words.join(" "))
         }
         Lane::Phonemes => format!("Phonemes: {}", take.phonemes.len()),
-        Lane::Alignment if take.looked().is_empty() => {
-            format!("Alignment of {} phonemes", take.phonemes.len())
-        }
-        Lane::Alignment => format!("Attention to {} phonemes", take.phonemes.len()),
+        Lane::Alignment => match &take.faults {
+            None => format!("Alignment of {} phonemes", take.phonemes.len()),
+            Some(faults) => {
+                format!("Attention to {} phonemes: {}", take.phonemes.len(), faults.words)
+            }
+        },
         Lane::Pitch => match take.f0_range {
             [low, high] if low <= high => format!("F0 curve, {low:.0} to {high:.0} Hz"),
             _ => "F0 curve, nothing voiced".to_owned(),

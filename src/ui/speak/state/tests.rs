@@ -327,7 +327,7 @@ fn takes_join_a_comparison_until_it_is_full_and_leave_it_until_one_is_left() {
     );
     state.toggle_compared(ids[0]);
     assert_eq!(state.shown(), ids[1..]);
-    for id in ids.iter().rev() {
+    for id in ids[1..].iter().rev() {
         state.toggle_compared(*id);
     }
     assert_eq!(state.shown().len(), 1);
