@@ -1,15 +1,22 @@
-//! Signal processing on slices: spectrograms, phase reconstruction, pitch.
+//! Signal processing on slices: spectrograms, phase reconstruction, pitch, two sounds compared.
 
+mod difference;
 mod griffin_lim;
 mod mel;
 mod picture;
 mod pitch;
 mod pitch_path;
 mod stft;
+mod warp;
 
+pub use difference::{
+    AlignedBy, Compared, MelDifference, WIDEST_DB, difference_picture, diverging_rgb,
+    mel_difference,
+};
 pub use griffin_lim::{GriffinLim, Phase};
 pub use mel::{FLOOR, MelFilterBank, mel_energy, mel_spectrogram};
 pub use picture::{ColorMap, Picture, mel_picture};
 pub use pitch::pitch_track;
 pub use realfft::num_complex::Complex;
 pub use stft::{Spectrum, Stft};
+pub use warp::{warp_by_distance, warp_by_durations};

@@ -19,7 +19,7 @@ use formant::{
     settings::Settings,
     ui::{
         Action, Context, Page as _, Toast, speak,
-        speak::{Lane, Phase, SpeakPage, example},
+        speak::{Difference, Lane, Phase, SpeakPage, example},
         theme,
     },
 };
@@ -518,4 +518,25 @@ fn attention_that_skips_is_told_in_words() {
     assert!(window.query_by_label(&format!("Attention: {words}")).is_some());
     let plot = format!("Attention to {n_phonemes} phonemes: {words}");
     assert!(window.query_by_label(&plot).is_some());
+}
+
+#[test]
+fn the_difference_of_two_takes_is_a_number_and_a_picture() {
+    let mut window = window(example::page_with(&[2.0, 2.0]));
+    window.key_press(Key::D);
+    window.run();
+    assert_eq!(window.state().page.state.difference, Difference::Off, "there is nothing beside it");
+    window.key_press(Key::C);
+    window.run();
+    window.key_press(Key::D);
+    wait_until(&mut window, "the difference", |world| {
+        matches!(world.page.state.difference, Difference::Done(..))
+    });
+    // Both takes of the example are the same sound.
+    let words = "Take 2 less Take 1: mean |Δ| 0.0 dB, mean Δ +0.0 dB, aligned by phoneme";
+    let plot = window.get_by_label(words).rect();
+    assert!(plot.height() > 50.0, "{plot:?}");
+    window.get_by_label("Difference").click();
+    window.run();
+    assert!(window.query_by_label(words).is_none());
 }

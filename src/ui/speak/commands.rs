@@ -44,6 +44,8 @@ pub const SWITCH: &str = "speak-switch";
 pub const COMPARE_PREVIOUS: &str = "speak-compare-previous";
 /// Shows the selected take alone.
 pub const END_COMPARISON: &str = "speak-end-comparison";
+/// Shows how two takes differ.
+pub const DIFFERENCE: &str = "speak-difference";
 /// Takes text and options from the take.
 pub const USE_SETTINGS: &str = "speak-use-settings";
 /// Deletes the take.
@@ -101,6 +103,8 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         .compared
         .is_empty()
         .then_some("One take is shown; tick another one in the list to compare them");
+    // Off again at any time.
+    let no_pair = not_compared.filter(|_| !state.difference.is_on());
     let is_full = state.compared.len() + 1 >= MAX_SHOWN;
     let has_other = at.is_some_and(|at| state.takes[..at].iter().any(|it| !state.shows(it.id)));
     let no_other = if is_full {
@@ -133,6 +137,7 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         command(SWITCH, "Switch to the next compared take", plain(Key::X), not_compared),
         command(COMPARE_PREVIOUS, "Compare with the take before", plain(Key::C), no_other),
         command(END_COMPARISON, "Show the take alone", plain(Key::A), not_compared),
+        command(DIFFERENCE, "Show or hide the difference", plain(Key::D), no_pair),
         command(USE_SETTINGS, "Use these settings", None, no_settings),
         command(DELETE, "Delete take", plain(Key::Delete), no_take),
         command(UNDO_DELETE, "Undo delete", None, no_removed),

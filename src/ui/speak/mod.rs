@@ -2,6 +2,7 @@
 
 mod commands;
 mod composer;
+mod difference;
 pub mod example;
 mod export;
 mod faults;
@@ -17,6 +18,7 @@ mod take;
 mod takes;
 mod transport;
 
+pub use difference::Difference;
 pub use faults::{Fault, Faults, Mark};
 pub use lanes::{Lane, LaneLayout};
 pub use page::SpeakPage;

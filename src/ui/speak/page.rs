@@ -15,6 +15,7 @@ use self::files::sound_folder;
 use super::{
     commands::{self, commands, toggle_lane},
     composer::{blocked, composer_ui, has_voice},
+    difference::Comparer,
     export::ExportDialog,
     files::{Content, Files},
     lanes::{Lane, LaneLayout},
@@ -66,6 +67,7 @@ pub struct SpeakPage {
     /// Whether the samples of the take being made go to the player.
     autoplay: bool,
     stage: Stage,
+    comparer: Comparer,
     files: Files,
     export: Option<ExportDialog>,
     /// Where the last export went.
@@ -85,6 +87,7 @@ impl SpeakPage {
             playing: None,
             autoplay: false,
             stage: Stage::default(),
+            comparer: Comparer::default(),
             files: Files::default(),
             export: None,
             folder: sound_folder(),
@@ -141,6 +144,9 @@ impl Page for SpeakPage {
         self.drain(ctx);
         self.follow(ctx);
         self.drain_files(ctx);
+        if let Some(egui) = &self.egui {
+            self.comparer.follow(&mut self.state, egui);
+        }
         self.state.blocked = blocked(&self.state.text, &self.state.options, ctx.models);
     }
 
@@ -220,6 +226,7 @@ impl Page for SpeakPage {
             commands::SWITCH => self.switch(ctx, SpeakState::switch_to_next),
             commands::COMPARE_PREVIOUS => self.state.compare_previous(),
             commands::END_COMPARISON => self.state.end_comparison(),
+            commands::DIFFERENCE => self.state.toggle_difference(),
             commands::USE_SETTINGS => {
                 if let Some(id) = self.state.selected {
                     self.state.use_settings(id);

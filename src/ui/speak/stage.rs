@@ -1,5 +1,6 @@
 //! The takes that are shown, one under the other over one time base.
 
+mod apart;
 mod block;
 mod pointer;
 
@@ -8,10 +9,12 @@ use eframe::egui::{
 };
 
 use self::{
+    apart::Apart,
     block::{Block, Placed, Scene},
     pointer::{Pointed, handles_ui, unit_ui, wheel},
 };
 use super::{
+    lanes::Lane,
     playback::What,
     readout::Readout,
     state::SpeakState,
@@ -44,6 +47,7 @@ pub const DOT: f32 = 4.0;
 #[derive(Default)]
 pub struct Stage {
     blocks: Vec<Block>,
+    apart: Apart,
     /// Where the selection that is being dragged began, in seconds.
     drag_from: Option<f64>,
 }
@@ -71,7 +75,8 @@ impl Stage {
         let area = ui.available_rect_before_wrap();
         let ruler = Rect::from_min_max(pos2(area.left(), area.bottom() - RULER_HEIGHT), area.max);
         ui.advance_cursor_after_rect(area);
-        let places = places(area, ruler.top(), shown.len());
+        let shows_difference = state.difference.is_on() && shown.len() > 1;
+        let places = places(area, ruler.top(), shown.len() + usize::from(shows_difference));
         if places.iter().any(|place| place.panels.span() < 0.0) || area.width() < 240.0 {
             return None;
         }
@@ -85,7 +90,10 @@ impl Stage {
             ui.interact(ruler, ui.scope_id().with("ruler"), Sense::CLICK | Sense::DRAG);
         let plot_x = plot_rect(area).x_range();
         let over = Rect::from_min_max(pos2(area.left(), places[0].panels.min), area.max);
-        let pointed = self.pointed(ui, state, &lanes, over, plot_x);
+        let mels = lanes.iter().filter(|placed| placed.lane == Lane::Mel).map(|it| it.plot);
+        let apart = places.get(shown.len()).map(|place| plot_at(area, place.panels));
+        let mels: Vec<Rect> = mels.chain(apart).collect();
+        let pointed = self.pointed(ui, state, &mels, over, plot_x);
 
         let mut wish = None;
         for placed in &lanes {
@@ -106,6 +114,9 @@ impl Stage {
             let own: Vec<&Placed> = lanes.iter().filter(|placed| placed.take == *id).collect();
             block.paint(ui, &scene, take, &own);
             head_ui(ui, &scene, take, place.head, shown.len() > 1);
+        }
+        if let Some(place) = places.get(shown.len()) {
+            self.apart.ui(ui, &scene, place, area);
         }
         paint_ruler(ui.painter(), ruler, state.view.time, &scene.ink);
         let x = state.view.time.to_screen(cursor_secs, plot_x);
@@ -130,6 +141,11 @@ impl Stage {
 struct Place {
     head: Rect,
     panels: Rangef,
+}
+
+/// The plot of a panel that lies across the area.
+fn plot_at(area: Rect, y: Rangef) -> Rect {
+    plot_rect(Rect::from_x_y_ranges(area.x_range(), y))
 }
 
 /// Divides the area above the ruler evenly among `n` takes.

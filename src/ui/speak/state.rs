@@ -6,6 +6,7 @@ mod making;
 use std::{collections::VecDeque, time::Instant};
 
 use super::{
+    difference::Difference,
     lanes::LaneLayout,
     take::{Take, TakeId},
 };
@@ -85,6 +86,8 @@ pub struct SpeakState {
     pub selected: Option<TakeId>,
     /// Takes that are shown beside it, over the same time base.
     pub compared: Vec<TakeId>,
+    /// What the selected take has more, or less, than the one beside it.
+    pub difference: Difference,
     /// Deleted takes and where they stood, the last one on top.
     pub removed: Vec<(usize, Take)>,
     /// What is seen of the takes that are shown.
@@ -122,6 +125,7 @@ impl SpeakState {
             takes: Vec::new(),
             selected: None,
             compared: Vec::new(),
+            difference: Difference::default(),
             removed: Vec::new(),
             view: View {
                 time: TimeAxis::fit(Limits::secs(0.0)),

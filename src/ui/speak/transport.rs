@@ -73,6 +73,8 @@ pub fn transport_ui(
         if !state.compared.is_empty() {
             press(ui, commands::SWITCH, Button::new("Switch"));
             press(ui, commands::END_COMPARISON, Button::new("Alone"));
+            let is_on = state.difference.is_on();
+            press(ui, commands::DIFFERENCE, Button::selectable(is_on, "Difference"));
         }
         ui.separator();
         for lane in Lane::ALL {

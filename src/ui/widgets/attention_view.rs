@@ -78,69 +78,73 @@ impl AttentionView {
         }
     }
 
-    /// Symbols from the first to one past the last that is to be seen: those that are heard in the
-    /// visible time, and those that the visible steps look at.
-    pub fn rows(&self, axis: TimeAxis, phonemes: &[Interval], looked: &[Looked<'_>]) -> [usize; 2] {
-        let (first, seen) = visible(phonemes, axis);
-        let mut rows = [first, first + seen.len()];
-        for (sentence, looked) in self.sentences.iter().zip(looked) {
-            for step in steps(looked, axis, sentence.n_steps) {
-                let symbol = looked.first_phoneme + sentence.looks[step] as usize;
-                rows = [rows[0].min(symbol), rows[1].max(symbol + 1)];
-            }
+    /// The symbols of a sentence from the first to one past the last that is to be seen: those that
+    /// are heard in the visible time, and those that the visible steps look at. `None` if the
+    /// sentence is not seen.
+    pub fn rows(
+        &self,
+        sentence: usize,
+        axis: TimeAxis,
+        phonemes: &[Interval],
+        looked: &Looked<'_>,
+    ) -> Option<[usize; 2]> {
+        let of_sentence = self.sentences.get(sentence)?;
+        let steps = steps(looked, axis, of_sentence.n_steps);
+        if steps.is_empty() {
+            return None;
         }
-        [rows[0], rows[1].min(phonemes.len())]
+        let end = (looked.first_phoneme + looked.attention.n_phonemes).min(phonemes.len());
+        let (first, seen) = visible(phonemes, axis);
+        let mut rows = [first.max(looked.first_phoneme), (first + seen.len()).min(end)];
+        for step in steps {
+            let symbol = looked.first_phoneme + of_sentence.looks[step] as usize;
+            rows = [rows[0].min(symbol), rows[1].max(symbol + 1)];
+        }
+        (rows[0] < rows[1]).then_some([rows[0], rows[1].min(end)])
     }
 
-    /// Paints the visible part, and the symbols at its left.
-    #[expect(clippy::too_many_arguments, reason = "a plot is a place, two axes and what is on it")]
+    /// Paints the visible part of a sentence; `rows` of it fill the plot's height.
     pub fn paint(
         &self,
         painter: &Painter,
         plot: Rect,
         axis: TimeAxis,
+        sentence: usize,
         rows: [usize; 2],
-        phonemes: &[Interval],
-        looked: &[Looked<'_>],
-        ink: &Ink,
+        looked: &Looked<'_>,
     ) {
-        let n_rows = rows[1].saturating_sub(rows[0]);
-        if n_rows == 0 {
-            return;
-        }
-        let height = plot.height() / n_rows as f32;
-        let y = |symbol: usize| plot.bottom() - (symbol as f32 - rows[0] as f32) * height;
+        let Some(sentence) = self.sentences.get(sentence) else { return };
+        let n_symbols = looked.attention.n_phonemes.max(1);
         let x = |secs: f64| axis.to_screen(secs, plot.x_range());
-        let inside = painter.with_clip_rect(plot.intersect(painter.clip_rect()));
-        for (sentence, looked) in self.sentences.iter().zip(looked) {
-            let n_symbols = looked.attention.n_phonemes;
-            let at = looked.first_phoneme;
-            // Only the rows that are seen, for both axes: see `MelView`.
-            let symbols = [at.max(rows[0]), (at + n_symbols).min(rows[1])];
-            if symbols[0] >= symbols[1] {
+        let v = |symbol: usize| 1.0 - (symbol - looked.first_phoneme) as f32 / n_symbols as f32;
+        for tile in &sentence.tiles {
+            let start = looked.start_secs + tile.first_step as f64 * looked.step_secs;
+            let end = start + tile.n_steps as f64 * looked.step_secs;
+            let (from, to) = (start.max(axis.start), end.min(axis.end));
+            if from >= to {
                 continue;
             }
-            let v = |symbol: usize| 1.0 - (symbol - at) as f32 / n_symbols as f32;
-            for tile in &sentence.tiles {
-                let start = looked.start_secs + tile.first_step as f64 * looked.step_secs;
-                let end = start + tile.n_steps as f64 * looked.step_secs;
-                let (from, to) = (start.max(axis.start), end.min(axis.end));
-                if from >= to {
-                    continue;
-                }
-                let u = |secs: f64| ((secs - start) / (end - start)) as f32;
-                let rect =
-                    Rect::from_min_max(pos2(x(from), y(symbols[1])), pos2(x(to), y(symbols[0])));
-                let uv =
-                    Rect::from_min_max(pos2(u(from), v(symbols[1])), pos2(u(to), v(symbols[0])));
-                inside.image(tile.texture.id(), rect, uv, Color32::WHITE);
-            }
+            let u = |secs: f64| ((secs - start) / (end - start)) as f32;
+            let rect = Rect::from_x_y_ranges(Rangef::new(x(from), x(to)), plot.y_range());
+            let uv = Rect::from_min_max(pos2(u(from), v(rows[1])), pos2(u(to), v(rows[0])));
+            painter.image(tile.texture.id(), rect, uv, Color32::WHITE);
         }
-        let every = (Y_LABEL_HEIGHT / height).ceil().max(1.0) as usize;
-        for symbol in (rows[0]..rows[1]).step_by(every) {
-            let middle = y(symbol) - height / 2.0;
-            paint_y_tick(painter, plot, Side::Left, middle, &phonemes[symbol].label, ink);
-        }
+    }
+}
+
+/// Paints the symbols of rows that fill a plot's height at its left.
+pub fn paint_symbols(
+    painter: &Painter,
+    plot: Rect,
+    rows: [usize; 2],
+    phonemes: &[Interval],
+    ink: &Ink,
+) {
+    let height = plot.height() / (rows[1] - rows[0]).max(1) as f32;
+    let every = (Y_LABEL_HEIGHT / height).ceil().max(1.0) as usize;
+    for symbol in (rows[0]..rows[1]).step_by(every) {
+        let y = plot.bottom() - ((symbol - rows[0]) as f32 + 0.5) * height;
+        paint_y_tick(painter, plot, Side::Left, y, &phonemes[symbol].label, ink);
     }
 }
 
@@ -148,6 +152,9 @@ impl AttentionView {
 fn steps(looked: &Looked<'_>, axis: TimeAxis, n_steps: usize) -> std::ops::Range<usize> {
     let step_at =
         |secs: f64| ((secs - looked.start_secs) / looked.step_secs.max(1e-9)).max(0.0) as usize;
+    if axis.end <= looked.start_secs {
+        return 0..0;
+    }
     step_at(axis.start).min(n_steps)..(step_at(axis.end) + 1).min(n_steps)
 }
 
@@ -176,8 +183,13 @@ fn sentence(ctx: &Context, map: ColorMap, looked: &Looked<'_>, widest: usize) ->
     Sentence { n_steps, tiles, looks: looks.collect() }
 }
 
-/// Paints the numbers of the decoder's steps over a plot, counted from each sentence's start, and
-/// how many frames one makes.
+/// How many frames a step of the decoder makes, as the axis of its steps says it.
+pub fn step_title(frames_per_step: usize) -> String {
+    let frames = if frames_per_step == 1 { "frame" } else { "frames" };
+    format!("Decoder step ({frames_per_step} {frames})")
+}
+
+/// Paints the numbers of the decoder's steps over a plot, counted from each sentence's start.
 pub fn paint_steps(
     painter: &Painter,
     line: Rect,
@@ -185,13 +197,6 @@ pub fn paint_steps(
     looked: &[Looked<'_>],
     ink: &Ink,
 ) {
-    let Some(first) = looked.first() else { return };
-    let at = pos2(line.left() - 6.0, line.center().y);
-    painter.text(at, Align2::RIGHT_CENTER, "Decoder step", ink.small.clone(), ink.muted);
-    let frames = first.attention.frames_per_step;
-    let unit = if frames == 1 { "× 1 frame".to_owned() } else { format!("× {frames} frames") };
-    let at = pos2(line.right() + 6.0, line.center().y);
-    painter.text(at, Align2::LEFT_CENTER, unit, ink.small.clone(), ink.muted);
     let secs_per_label =
         f64::from(STEP_LABEL_WIDTH) * axis.span() / f64::from(line.width().max(1.0));
     for looked in looked {
@@ -211,7 +216,11 @@ pub fn paint_steps(
                 Stroke::new(1.0, ink.muted),
             );
             let at = pos2(x + 3.0, line.center().y);
-            painter.text(at, Align2::LEFT_CENTER, format!("{step}"), ink.small.clone(), ink.muted);
+            // A number that would stick out is left out.
+            if x + STEP_LABEL_WIDTH / 2.0 < line.right() {
+                let number = format!("{step}");
+                painter.text(at, Align2::LEFT_CENTER, number, ink.small.clone(), ink.muted);
+            }
         }
     }
 }
@@ -321,9 +330,10 @@ mod tests {
         let ctx = Context::default();
         let mut view = AttentionView::default();
         view.sync(&ctx, ColorMap::Magma, &looked);
-        let rows = |start, end| view.rows(TimeAxis { start, end }, &phonemes, &looked);
-        assert_eq!(rows(0.0, 10.0), [0, 10]);
-        assert_eq!(rows(2.1, 3.9), [2, 4]);
-        assert_eq!(rows(5.1, 6.9), [1, 7]);
+        let rows = |start, end| view.rows(0, TimeAxis { start, end }, &phonemes, &looked[0]);
+        assert_eq!(rows(0.0, 10.0), Some([0, 10]));
+        assert_eq!(rows(2.1, 3.9), Some([2, 4]));
+        assert_eq!(rows(5.1, 6.9), Some([1, 7]));
+        assert_eq!(rows(12.0, 13.0), None);
     }
 }

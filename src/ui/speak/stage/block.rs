@@ -1,7 +1,7 @@
 //! The panels of one take.
 
 use eframe::egui::{
-    Align2, Context, Rangef, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2,
+    Align2, Context, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::pointer::Pointed;
@@ -18,7 +18,8 @@ use crate::{
         widgets::{
             alignment_view::{paint_alignment, paint_tier},
             attention_view::{
-                AttentionView, Hatch, LINE, paint_row, paint_steps, paint_stretch, paint_weight_bar,
+                AttentionView, Hatch, LINE, paint_row, paint_steps, paint_stretch, paint_symbols,
+                paint_weight_bar, step_title,
             },
             mel_view::{MelView, Piece, color_bar_rect, paint_band_axes},
             mel_view_scale::{MelScale, paint_color_bar},
@@ -186,32 +187,56 @@ impl Block {
         let (painter, time) = (ui.painter(), state.view.time);
         let looked = take.looked();
         let bad = theme::color(Hue::Bad, ui.visuals());
-        if plot.height() > 5.0 * LINE {
+        if let Some(first) = looked.first().filter(|_| plot.height() > 5.0 * LINE) {
             let (words, below) = plot.split_top_bottom_at_y(plot.top() + LINE);
             let (steps, below) = below.split_top_bottom_at_y(words.bottom() + LINE);
+            let at = words.right_center() - vec2(4.0, 0.0);
+            let title = step_title(first.attention.frames_per_step);
+            let title = painter.text(at, Align2::RIGHT_CENTER, title, ink.small.clone(), ink.muted);
             let color = if faults.marks.is_empty() { ink.muted } else { bad };
-            let inside = painter.with_clip_rect(words.intersect(painter.clip_rect()));
+            let room = words.with_max_x(title.left() - 8.0);
+            let inside = painter.with_clip_rect(room.intersect(painter.clip_rect()));
             let at = words.left_center() + vec2(4.0, 0.0);
             let text = format!("Attention: {}", faults.words);
             inside.text(at, Align2::LEFT_CENTER, text, ink.small.clone(), color);
             paint_steps(painter, steps, time, &looked, ink);
             plot = below;
         }
-        let rows = self.attention.rows(time, &take.phonemes, &looked);
-        self.attention.paint(painter, plot, time, rows, &take.phonemes, &looked, ink);
         let x = |secs: f64| time.to_screen(secs, plot.x_range());
+        let here = scene.pointed.map_or(scene.cursor_secs, |pointed| pointed.secs);
+        // Each sentence fills the height; the symbols at the left are those of the one under the
+        // cursor, or of the first that is seen.
+        let mut labelled = None;
+        for (n, looked) in looked.iter().enumerate() {
+            let Some(rows) = self.attention.rows(n, time, &take.phonemes, looked) else { continue };
+            self.attention.paint(painter, plot, time, n, rows, looked);
+            if labelled.is_none() || looked.start_secs <= here {
+                labelled = Some(rows);
+            }
+            let left = x(looked.start_secs);
+            if plot.x_range().contains(left) {
+                painter.vline(left, plot.y_range(), Stroke::new(1.0, ink.line));
+            }
+            let end = looked.start_secs + looked.attention.n_steps() as f64 * looked.step_secs;
+            let width = Rangef::new(left.max(plot.left()), x(end).min(plot.right()));
+            let sentence = Rect::from_x_y_ranges(width, plot.y_range());
+            let height = plot.height() / (rows[1] - rows[0]) as f32;
+            for mark in &faults.marks {
+                if let Fault::Skip(symbol) = mark.fault
+                    && (rows[0]..rows[1]).contains(&symbol)
+                {
+                    let y = plot.bottom() - ((symbol - rows[0]) as f32 + 0.5) * height;
+                    paint_row(painter, sentence, y, mark.fault.label(), bad, ink);
+                }
+            }
+        }
+        if let Some(rows) = labelled {
+            paint_symbols(painter, plot, rows, &take.phonemes, ink);
+        }
         for mark in &faults.marks {
             let when = Rangef::new(x(mark.start_secs), x(mark.end_secs));
             let label = mark.fault.label();
             match mark.fault {
-                Fault::Skip(symbol) if (rows[0]..rows[1]).contains(&symbol) => {
-                    let height = plot.height() / (rows[1] - rows[0]) as f32;
-                    let y = plot.bottom() - ((symbol - rows[0]) as f32 + 0.5) * height;
-                    let sentence = Rect::from_x_y_ranges(when, plot.y_range()).intersect(plot);
-                    if sentence.width() > 0.0 {
-                        paint_row(painter, sentence, y, label, bad, ink);
-                    }
-                }
                 Fault::Skip(_) => (),
                 Fault::Stall => paint_stretch(painter, plot, when, Hatch::Rising, label, bad, ink),
                 Fault::Repeat | Fault::EarlyStop => {

@@ -32,12 +32,13 @@ pub(super) struct Pointed {
 }
 
 impl Stage {
-    /// What lies under the pointer, if it is over the panels and nothing covers them.
+    /// What lies under the pointer, if it is over the panels and nothing covers them; `mels` are
+    /// the plots that have bands.
     pub(super) fn pointed(
         &self,
         ui: &Ui,
         state: &SpeakState,
-        lanes: &[Placed],
+        mels: &[Rect],
         over: Rect,
         plot_x: Rangef,
     ) -> Option<Pointed> {
@@ -49,10 +50,8 @@ impl Stage {
         }
         let limits = state.limits();
         let secs = state.view.time.at_screen(at.x, plot_x).clamp(0.0, limits.full);
-        let on_mel = lanes.iter().find(|placed| {
-            placed.lane == Lane::Mel && placed.plot.y_range().contains(at.y) && !is_dragging
-        });
-        let band = on_mel.map(|placed| state.view.bands.at_screen(at.y, upwards(placed.plot)));
+        let on_mel = mels.iter().find(|plot| plot.y_range().contains(at.y) && !is_dragging);
+        let band = on_mel.map(|plot| state.view.bands.at_screen(at.y, upwards(*plot)));
         Some(Pointed { secs, band })
     }
 
