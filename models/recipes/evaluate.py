@@ -7,6 +7,7 @@ teacher's mels) and NAME=ACOUSTIC.safetensors[:option=value...]+VOCODER.safetens
 models; options in lib/voices.py). Scores: word error rate by
 whisper-tiny.en (greedy), DNSMOS P.835, F0 statistics; for copy synthesis also the median absolute F0
 error in cents and the mel L1 against the teacher's wave; for Tacotrons the sentences whose attention failed.
+f0_sd_semitones is that of the first 20 sentences, f0_sd_all_semitones that of all.
 """
 
 import argparse
@@ -44,6 +45,18 @@ def dnsmos(session, x):
     return np.mean(out, 0)
 
 
+def copy_scores(waves, truth, mels):
+    cents, l1 = [], []
+    for y, t, m in zip(waves, truth, mels):
+        f, g = melspec.f0_yin(t[None, :len(y)])[0], melspec.f0_yin(y[None])[0]
+        both = (f > 0) & (g > 0)
+        cents.append(1200 * torch.log2(f[both] / g[both]).abs())
+        l1.append(float((melspec.mel(y[None])[0].T - m).abs().mean()))
+    cents = torch.cat(cents)
+    return dict(f0_median_cents=round(float(cents.median()), 1), f0_gross_percent=round(100 * float((cents > 300).float().mean()), 1),
+                mel_l1=round(float(np.mean(l1)), 4))
+
+
 def write_wav(path, y):
     with wave.open(str(path), "wb") as f:
         f.setnchannels(1)
@@ -58,6 +71,7 @@ def main():
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--wavs", type=Path, help="keep the waves here")
     ap.add_argument("--seed", type=int, default=0, help="of models that draw noise")
+    ap.add_argument("--seeds", type=int, default=1, help="how many draws of such models; the scores are their mean, `draws` lists them")
     ap.add_argument("--first", type=int, default=10 ** 9, help="only the first N sentences")
     ap.add_argument("systems", nargs="+")
     a = ap.parse_args()
@@ -82,40 +96,30 @@ def main():
 
     spoken_by_teacher = [s for s in a.systems if "+" not in s]
     truth = list(speak_teacher()) if spoken_by_teacher else None
-    results = {}
-    for system in a.systems:
+    def speak(parts, seed):
+        """-> waves, what copy synthesis adds to the scores or the attention's failures, and whether another seed would differ"""
+        if not parts:
+            return truth, {}, False
+        *acoustic, vocoder = parts.split("+")
+        generator = hifigan.load_public(load_file(vocoder)).to(DEVICE)
+        if not acoustic:
+            mels = [melspec.mel(y[None])[0].T for y in truth]
+            waves = [generator(m.T[None])[0] for m in mels]
+            return waves, copy_scores(waves, truth, mels), False
+        torch.manual_seed(seed)
+        sentences, voice = [cut("symbols", "symbol_offsets", i) for i in range(n)], Voice(acoustic[0], DEVICE)
+        mels, attentions = voice.mels(sentences)
+        more = {}
+        if attentions:
+            step = voice.model.r * melspec.HOP / melspec.SAMPLE_RATE
+            more["attention_failures"] = sum(bool(attention_faults(w.cpu(), s >= SYMBOLS.index("AA0"), stopped, step))
+                                             for s, (w, stopped) in zip(sentences, attentions))
+        return [generator(m.T[None])[0] for m in mels], more, voice.draws
+
+    def score(name, parts, seed):
         start = time.time()
-        name, _, parts = system.partition("=")
         with torch.no_grad():
-            if not parts:
-                waves = truth
-            else:
-                *acoustic, vocoder = parts.split("+")
-                generator = hifigan.load_public(load_file(vocoder)).to(DEVICE)
-                attentions = None
-                if acoustic:
-                    torch.manual_seed(a.seed)
-                    sentences = [cut("symbols", "symbol_offsets", i) for i in range(n)]
-                    voice_under_test = Voice(acoustic[0], DEVICE)
-                    mels, attentions = voice_under_test.mels(sentences)
-                else:
-                    mels = [melspec.mel(y[None])[0].T for y in truth]
-                waves = [generator(m.T[None])[0] for m in mels]
-        result = {}
-        if parts and attentions:
-            faults = [attention_faults(w.cpu(), s >= SYMBOLS.index("AA0"), stopped, voice_under_test.model.r * melspec.HOP / melspec.SAMPLE_RATE)
-                      for s, (w, stopped) in zip(sentences, attentions)]
-            result["attention_failures"] = sum(map(bool, faults))
-        if parts and not acoustic:
-            cents, l1 = [], []
-            for y, t, m in zip(waves, truth, mels):
-                f, g = melspec.f0_yin(t[None, :len(y)])[0], melspec.f0_yin(y[None])[0]
-                both = (f > 0) & (g > 0)
-                cents.append(1200 * torch.log2(f[both] / g[both]).abs())
-                l1.append(float((melspec.mel(y[None])[0].T - m).abs().mean()))
-            cents = torch.cat(cents)
-            result |= dict(f0_median_cents=round(float(cents.median()), 1), f0_gross_percent=round(100 * float((cents > 300).float().mean()), 1),
-                           mel_l1=round(float(np.mean(l1)), 4))
+            waves, result, draws = speak(parts, seed)
         waves = [np.nan_to_num(np.clip(y.float().cpu().numpy(), -1, 1)) for y in waves]
         with ThreadPoolExecutor(8) as pool:
             low = list(pool.map(lambda y: scipy.signal.resample_poly(y, 320, 441).astype(np.float32), waves))
@@ -123,14 +127,15 @@ def main():
         heard = sum((whisper(low[i:i + 25]) for i in range(0, n, 25)), [])
         errors = [word_errors(words_for_scoring(r), words_for_scoring(h)) for r, h in zip(references, heard)]
         words = sum(len(words_for_scoring(r)) for r in references)
-        f = torch.cat([melspec.f0_yin(torch.from_numpy(y)[None].to(DEVICE))[0] for y in waves[:20]])
-        semitones = 12 * torch.log2(f[f > 0])
+        f = [melspec.f0_yin(torch.from_numpy(y)[None].to(DEVICE))[0] for y in waves]
+        semitones = lambda part: 12 * torch.log2(torch.cat(part)[torch.cat(part) > 0])
+        all_f = torch.cat(f)
         result |= dict(wer=round(100 * sum(errors) / words, 2), correct_percent=round(100 * float(np.mean([e == 0 for e in errors])), 1),
                        sig=round(float(mos[:, 0].mean()), 3), bak=round(float(mos[:, 1].mean()), 3), ovrl=round(float(mos[:, 2].mean()), 3),
-                       f0_median_hz=round(float(f[f > 0].median()), 1), f0_sd_semitones=round(float(semitones.std()), 2),
+                       f0_median_hz=round(float(all_f[all_f > 0].median()), 1), f0_sd_semitones=round(float(semitones(f[:20]).std()), 2),
+                       f0_sd_all_semitones=round(float(semitones(f).std()), 2),
                        audio_seconds=round(sum(map(len, waves)) / melspec.SAMPLE_RATE, 1), took=round(time.time() - start, 1))
-        results[name] = result
-        print(name, json.dumps(result), flush=True)
+        print(name, "seed", seed, json.dumps(result), flush=True)
         for i, e in enumerate(errors):
             if e:
                 print("   ", i, e, "|", references[i], "|", heard[i], flush=True)
@@ -138,6 +143,16 @@ def main():
             (a.wavs / name).mkdir(parents=True, exist_ok=True)
             for i, y in enumerate(waves):
                 write_wav(a.wavs / name / f"{i:03d}.wav", y)
+        return result, draws
+
+    results = {}
+    for system in a.systems:
+        name, _, parts = system.partition("=")
+        first, draws = score(name, parts, a.seed)
+        each = [first] + [score(name, parts, a.seed + k)[0] for k in range(1, a.seeds if draws else 1)]
+        results[name] = {k: round(float(np.mean([d[k] for d in each])), 4) for k in first}
+        if len(each) > 1:
+            results[name]["draws"] = each
         a.out.write_text(json.dumps(results, indent=1))
 
 

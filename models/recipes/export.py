@@ -32,7 +32,7 @@ f_min = 0.0
 f_max = 8000.0
 convention = "hifigan"
 """
-MEASURED = "# measured on the 50 held-out sentences, together with joe-hifigan: word error rate by whisper-tiny.en, DNSMOS P.835"
+MEASURED = "# 50 held-out sentences, together with joe-hifigan, means over draws: word error rate by whisper-tiny.en, DNSMOS P.835"
 
 
 def save(path, tensors, source_name):
@@ -67,11 +67,11 @@ def quality(score, more=""):
     return f'''
 {MEASURED}
 [quality]
-wer_percent = {score["wer"]}
-dnsmos_ovrl = {score["ovrl"]}
-dnsmos_sig = {score["sig"]}
-dnsmos_bak = {score["bak"]}
-f0_sd_semitones = {score["f0_sd_semitones"]}
+wer_percent = {score["wer"]:.2f}
+dnsmos_ovrl = {score["ovrl"]:.3f}
+dnsmos_sig = {score["sig"]:.3f}
+dnsmos_bak = {score["bak"]:.3f}
+f0_sd_semitones = {score["f0_sd_semitones"]:.2f}
 {more}'''
 
 
@@ -143,7 +143,7 @@ stochastic_durations = "sdp.safetensors"
 stochastic_durations_sha256 = "{digest}"
 noise_scale_w = 0.8
 ''' + quality(scores["matcha"], "".join(
-            f"wer_{key}_percent = {scores[name]['wer']}\n"
+            f"wer_{key}_percent = {scores[name]['wer']:.2f}\n"
             for key, name in (("2_steps", "matcha2"), ("10_steps", "matcha10"), ("stochastic_durations", "matcha_sdp")) if name in scores)))
     if a.hifigan:
         lists = lambda values: "[" + ", ".join(map(str, values)) + "]"

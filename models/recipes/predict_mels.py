@@ -22,6 +22,8 @@ from lib.training import DEVICE, Corpus
 from lib.voices import architecture
 from train_tacotron import Task
 
+TEMPERATURE = 0.667  # at which Matcha speaks
+
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -40,13 +42,13 @@ def main():
         _, mu, _, _ = model.encoder(x, lengths)
         frames = Frames.of(durations.sum(1), t)
         mu = expand(mu.transpose(1, 2), durations, t).transpose(1, 2) * frames.valid
-        y = model.flow(mu, frames, 0.5 * torch.randn_like(target) + 0.5 * target, 2, start=0.5)
+        y = model.flow(mu, frames, 0.5 * TEMPERATURE * torch.randn_like(target) + 0.5 * target, 2, start=0.5)
         return y.transpose(1, 2) * model.mel_std + model.mel_mean
 
     def taco(x, lengths, durations, mel):
         mel = task.mel_with_end(mel, durations.sum(1))
         free = torch.zeros(len(x), dtype=torch.bool, device=DEVICE)
-        y = model(x, lengths, durations, mel, free, 0.0)["post"]
+        y = model(x, lengths, durations, mel, free)["post"]
         return tacotron.denormalize(y) if task.name == "tacotron" else y
 
     if isinstance(model, Matcha):

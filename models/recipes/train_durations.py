@@ -23,6 +23,7 @@ def main():
     ap.add_argument("--corpus", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--steps", type=int, default=2500)
+    ap.add_argument("--start", type=Path, help="go on from these tensors")
     ap.add_argument("--stop", type=int, default=10 ** 9, help="end after this step of the schedule")
     ap.add_argument("--frames", type=int, default=40000, help="padded frames whose symbols make a step")
     ap.add_argument("--lr", type=float, default=1e-3)
@@ -35,6 +36,8 @@ def main():
     corpus = Corpus(a.corpus)
     encoder = Matcha.from_state(load_file(str(a.matcha))).to(DEVICE).encoder.requires_grad_(False)
     model = StochasticDurations(encoder.emb.embedding_dim).to(DEVICE)
+    if a.start:
+        model.load_state_dict({k: v.float() for k, v in load_file(str(a.start)).items()})
     print("durations: parameters", sum(p.numel() for p in model.parameters()), flush=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.8, 0.99),
                                   weight_decay=0.01, fused=CUDA, capturable=CUDA)

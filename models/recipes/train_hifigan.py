@@ -5,7 +5,7 @@
 All weights but the first layer come from the teacher; the first layer (mel -> channels) is the least
 squares fit to the teacher's own first layer. From step --gta-from on, part of every batch are mels
 predicted by the acoustic models: every corpus/gta*.npy there is (train_fastspeech2.py writes one,
-predict_mels.py the others), in turn.
+predict_mels.py the others), in turn; one that is written anew while this runs is read anew.
 
 Losses: 45 x mel (three resolutions), least-squares GAN with feature matching (five period and three
 spectrogram discriminators), and two terms that make the pitch exact: the log spectrum below 2 kHz with
@@ -61,7 +61,8 @@ class SpectralLosses:
     MELS = ((1024, 256, 80, 1.0), (512, 128, 40, 0.5), (2048, 512, 160, 0.5))
     LONG = ((2048, 512), (4096, 1024))
 
-    def __init__(self):
+    def __init__(self, quiet):
+        self.quiet = quiet
         self.basis = [torch.from_numpy(melspec.mel_basis(n_fft=n, n_mels=k, f_max=11025)).to(DEVICE) for n, _, k, _ in self.MELS]
         sizes = {n for n, *_ in self.MELS} | {n for n, _ in self.LONG}
         self.hann = {n: torch.hann_window(n, device=DEVICE) for n in sizes}
@@ -87,7 +88,10 @@ class SpectralLosses:
         return total
 
     def autocorrelation(self, real, fake, size=2048, hop=512, lags=900):
-        """L1 of normalised autocorrelations (lags up to 41 ms), weighted by the real frame's loudness."""
+        """L1 of normalised autocorrelations (lags up to 41 ms); a real frame counts by half where its power is `quiet`.
+
+        Creak at the end of phrases is quiet, and a generator that is not held to its period whispers there.
+        """
         out = []
         for y in (real, fake):
             frames = y.unfold(1, size, hop) * self.hann[size]
@@ -95,7 +99,7 @@ class SpectralLosses:
             r = torch.fft.irfft(power.real ** 2 + power.imag ** 2, 2 * size)[..., :lags]
             out.append((r[..., 1:] / (r[..., :1] + 1e-3), r[..., 0]))
         (a, energy), (b, _) = out
-        weight = energy / (energy + 0.5)
+        weight = energy / (energy + self.quiet)
         return ((a - b).abs().mean(-1) * weight).sum() / (weight.sum() + 1e-3)
 
 
@@ -121,6 +125,8 @@ def main():
     ap.add_argument("--lr", type=float, default=3e-4)
     ap.add_argument("--long", type=float, default=8.0, help="weight of the long-window loss")
     ap.add_argument("--acf", type=float, default=100.0, help="weight of the autocorrelation loss")
+    ap.add_argument("--quiet", type=float, default=0.02,
+                    help="summed power of a windowed frame from which the autocorrelation counts: an amplitude of 0.005")
     ap.add_argument("--adv", type=float, default=1.0, help="weight of the adversarial and feature losses")
     ap.add_argument("--gta", type=float, default=0.5, help="share of predicted mels in a batch")
     ap.add_argument("--gta-from", type=int, default=6000)
@@ -142,7 +148,7 @@ def main():
     else:
         G.start_from(teacher, "dec.")
         fit_first_layer(G, teacher, corpus)
-    spectral, ema = SpectralLosses(), EMA(G, 0.999)
+    spectral, ema = SpectralLosses(a.quiet), EMA(G, 0.999)
     adam = lambda m: torch.optim.AdamW(m.parameters(), lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.8, 0.99),
                                        weight_decay=0.01, fused=CUDA, capturable=CUDA)
     opt_g, opt_d = adam(G), adam(D)
@@ -155,7 +161,7 @@ def main():
     share = corpus.n_frames[candidates].float().cumsum(0)
     share = share / share[-1]
     frame_range, sample_range = torch.arange(frames, device=DEVICE)[None], torch.arange(a.segment, device=DEVICE)[None]
-    predicted = {}  # name -> mels of the whole corpus
+    predicted, written = {}, {}  # name -> mels of the whole corpus, and when they were written
 
     def sample():
         k = candidates[torch.searchsorted(share, torch.rand(a.batch, device=DEVICE)).clamp_max(len(candidates) - 1)]
@@ -251,7 +257,8 @@ def main():
             while not (found := sorted(corpus.folder.glob("gta*.npy"))):
                 time.sleep(1)
             for path in found:
-                if path.stem not in predicted:
+                if written.get(path.stem) != path.stat().st_mtime_ns:
+                    written[path.stem] = path.stat().st_mtime_ns
                     predicted[path.stem] = torch.from_numpy(np.load(path)).to(DEVICE)
                     print(path.stem, "from step", step, round(time.time() - start), "s", flush=True)
         mel, wave = sample()

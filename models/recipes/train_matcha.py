@@ -24,6 +24,7 @@ def main():
     ap.add_argument("--start", type=Path, help="go on from these tensors")
     ap.add_argument("--frames", type=int, default=20000, help="padded frames a step")
     ap.add_argument("--lr", type=float, default=8e-4)
+    ap.add_argument("--pitch", type=float, default=0.1, help="weight of the pitch read from the encoder's states")
     ap.add_argument("--check", type=int, default=1000, help="steps between validations")
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
@@ -38,7 +39,9 @@ def main():
     if a.start:
         model.load_state_dict({k: v.float() for k, v in load_file(str(a.start)).items()})
     print("matcha parameters", sum(p.numel() for p in model.parameters()), flush=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.9, 0.99),
+    pitch_head = torch.nn.Linear(model.encoder.emb.embedding_dim, 1).to(DEVICE)  # keeps pitch in the encoder's states; not saved
+    trained = [*model.parameters(), *pitch_head.parameters()]
+    optimizer = torch.optim.AdamW(trained, lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.9, 0.99),
                                   weight_decay=0.0, fused=CUDA, capturable=CUDA)
     ema = EMA(model)
     buckets = Buckets(corpus, a.frames, generator=torch.Generator().manual_seed(a.seed))
@@ -46,13 +49,13 @@ def main():
 
     def losses(x, lengths, durations, pitch, energy, mel):
         with torch.autocast(DEVICE.split(":")[0], torch.bfloat16, enabled=CUDA, cache_enabled=False):
-            return model(x, lengths, durations, mel)
+            return model(x, lengths, durations, mel, pitch, pitch_head)
 
     def train_step(*batch):
         l = losses(*batch)
         optimizer.zero_grad(set_to_none=not CUDA)
-        sum(l.values()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0, foreach=True)
+        (l["flow"] + l["prior"] + l["duration"] + a.pitch * l["pitch"]).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 5.0, foreach=True)
         optimizer.step()
         return {k: v.detach() for k, v in l.items()}
 

@@ -6,6 +6,10 @@ Teacher forcing holds for the mels only: the attention runs step by step as it d
 pulled towards the teacher's durations by a cross-entropy. While it learns, a falling share of the sentences
 looks where the teacher looks. Whole steps are CUDA graphs, so the recurrence costs no Python.
 
+With the frames before it at hand, a decoder needs no intonation of its own, and when it is free it drifts to a flat
+one. So a share of the steps read no frames (--lost), harmonics weigh more (--low), and two linear maps that are thrown
+away afterwards have to read each symbol's pitch from the encoder's states and from the decoder's (--pitch).
+
 Writes out/<model>.safetensors (16-bit moving average of the weights, public names).
 """
 
@@ -27,13 +31,14 @@ from lib.training import CUDA, DEVICE, EMA, Buckets, Corpus, Graphed, cosine, ha
 HELD_BACK = 250  # these and heldout.txt are the 300 sentences whose attention is checked
 END_STEPS = 3  # decoder steps behind the end that the training sees
 FLOOR = tacotron.FLOOR
+N_LOW = 27  # mel bins below 1 kHz, where the harmonics lie apart
 
 
 class Task:
     """A model, its mels and its losses."""
 
-    def __init__(self, name, stats, r):
-        self.name = name
+    def __init__(self, name, stats, r, noise=0.0, lost=0.0, low=1.0, pitch=0.0):
+        self.name, self.noise, self.lost, self.pitch = name, noise, lost, pitch
         mean, self.std = torch.tensor(stats["mel_mean"], device=DEVICE), stats["mel_std"]
         self.model = (Tacotron2(r=r) if name == "tacotron2" else Tacotron(r=r)).to(DEVICE)
         if name == "tacotron2":
@@ -42,6 +47,10 @@ class Task:
             self.scale, self.model_mean = tacotron.DB / -tacotron.MIN_LEVEL_DB, tacotron.normalize(mean)
         self.model.start_at(self.model_mean, self.std * self.scale)
         self.ssim = Ssim(DEVICE)
+        self.bins = torch.ones(80, device=DEVICE)
+        self.bins[:N_LOW] = low
+        sizes = (self.model.decoder.memory_size, self.model.decoder.state_size)
+        self.pitch_heads = torch.nn.ModuleList(torch.nn.Linear(n, 1) for n in sizes).to(DEVICE)
         self.gate_weight = torch.tensor(5.0, device=DEVICE)  # few steps are last ones
 
     def mel_with_end(self, mel, n_frames):
@@ -54,10 +63,20 @@ class Task:
             return mel
         return tacotron.normalize(mel).masked_fill(behind(-(-n_frames // r) * r), 0.0)
 
-    def losses(self, x, lengths, durations, pitch, energy, mel, forced, noise):
+    def pitch_errors(self, o, pitch):
+        """Mean squares over voiced symbols, read from the encoder, and over voiced steps, read from the decoder."""
+        voiced = (pitch != 0).float()
+        of_symbol = ((self.pitch_heads[0](o["memory"])[..., 0] - pitch) ** 2 * voiced).sum() / voiced.sum().clamp_min(1)
+        share = (o["target"] @ voiced[..., None])[..., 0]
+        wanted = (o["target"] @ pitch[..., None])[..., 0] / share.clamp_min(1e-3)
+        voiced = (share > 0.5).float()
+        return of_symbol, ((self.pitch_heads[1](o["state"])[..., 0] - wanted) ** 2 * voiced).sum() / voiced.sum().clamp_min(1)
+
+    def losses(self, x, lengths, durations, pitch, energy, mel, forced):
         r, n_frames = self.model.r, durations.sum(1)
         mel = self.mel_with_end(mel, n_frames)
-        o = self.model(x, lengths, durations, mel, forced, noise * self.std * self.scale)
+        fed = dict(noise=self.noise * self.std * self.scale, lost=self.lost, blank=self.model_mean) if self.model.training else {}
+        o = self.model(x, lengths, durations, mel, forced, **fed)
         n_steps = -(-n_frames // r)
         heard = length_mask(n_steps * r, mel.shape[1])
         trained = heard if self.name == "tacotron2" else length_mask((n_steps + END_STEPS) * r, mel.shape[1])
@@ -65,13 +84,14 @@ class Task:
 
         def distance(y, mask):
             d = (y - mel) / (self.std * self.scale)
-            return ((d.abs() + 0.5 * d * d) * mask[..., None]).sum() / (mask.sum() * mel.shape[2])
+            return ((d.abs() + 0.5 * d * d) * self.bins * mask[..., None]).sum() / (mask.sum() * mel.shape[2])
 
         unit = lambda y: ((y - self.model_mean) / (self.std * self.scale) + 3) / 6
         in_sentence = length_mask(n_steps, o["target"].shape[1])
         out = dict(pre=distance(o["pre"], trained), post=distance(o["post"], refined),
                    ssim=self.ssim(unit(o["post"]), unit(mel), heard[..., None]),
                    attention=-((o["target"] * o["log_attention"]).sum(2) * in_sentence).sum() / in_sentence.sum())
+        out["pitch"], out["pitch_heard"] = self.pitch_errors(o, pitch)
         if "gate" in o:
             steps = torch.arange(o["gate"].shape[1], device=DEVICE)[None]
             last = (steps >= n_steps[:, None] - 1).float()
@@ -82,9 +102,9 @@ class Task:
             out["l1"] = ((o["post"] - mel).abs() * heard[..., None]).sum() / (heard.sum() * mel.shape[2] * self.std * self.scale)
         return out
 
-    @staticmethod
-    def total(l):
-        return l["pre"] + l["post"] + 0.5 * l["ssim"] + 0.3 * l["attention"] + 0.1 * l.get("gate", 0.0)
+    def total(self, l):
+        return (l["pre"] + l["post"] + 0.5 * l["ssim"] + 0.3 * l["attention"] + 0.1 * l.get("gate", 0.0)
+                + self.pitch * (l["pitch"] + l["pitch_heard"]))
 
 
 @torch.no_grad()
@@ -98,7 +118,7 @@ def settle_batch_norms(task, corpus, frames, n=60):
     batches = corpus.batches(frames, corpus.train)
     for i in torch.randperm(len(batches), generator=torch.Generator().manual_seed(0))[:n].tolist():
         batch = corpus.get(batches[i])
-        task.losses(*batch, torch.zeros(len(batches[i]), dtype=torch.bool, device=DEVICE), 0.0)
+        task.losses(*batch, torch.zeros(len(batches[i]), dtype=torch.bool, device=DEVICE))
     task.model.eval()
 
 
@@ -114,6 +134,9 @@ def main():
     ap.add_argument("--frames", type=int, default=24000, help="padded frames a step")
     ap.add_argument("--lr", type=float, default=1e-3)
     ap.add_argument("--noise", type=float, default=0.1, help="added to the frames fed back, in deviations of the mel")
+    ap.add_argument("--lost", type=float, default=0.15, help="share of the steps that read no frames")
+    ap.add_argument("--low", type=float, default=2.0, help="weight of the mel bins below 1 kHz")
+    ap.add_argument("--pitch", type=float, default=0.2, help="weight of the pitch read from the states")
     ap.add_argument("--free-from", type=float, default=0.1, help="share of the steps after which attentions are let free")
     ap.add_argument("--free-by", type=float, default=0.35, help="share of the steps after which all are free")
     ap.add_argument("--check", type=int, default=500, help="steps between validations")
@@ -123,22 +146,23 @@ def main():
     torch.manual_seed(a.seed)
 
     corpus = Corpus(a.corpus, validation=HELD_BACK)
-    task = Task(a.model, corpus.stats, a.r or (2 if a.model == "tacotron2" else 3))
+    task = Task(a.model, corpus.stats, a.r or (2 if a.model == "tacotron2" else 3), a.noise, a.lost, a.low, a.pitch)
     model = task.model
     if a.start:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(str(a.start)).items()})
     print(a.model, "parameters", sum(p.numel() for p in model.parameters()), flush=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.9, 0.99),
+    trained = [*model.parameters(), *task.pitch_heads.parameters()]
+    optimizer = torch.optim.AdamW(trained, lr=torch.tensor(a.lr, device=DEVICE) if CUDA else a.lr, betas=(0.9, 0.99),
                                   eps=1e-6, weight_decay=1e-6, fused=CUDA, capturable=CUDA)
     ema = EMA(model)
     buckets = Buckets(corpus, a.frames, generator=torch.Generator().manual_seed(a.seed))
     print("buckets", [b[1:] for b in buckets.buckets], flush=True)
 
     def train_step(*batch):
-        l = task.losses(*batch, a.noise)
+        l = task.losses(*batch)
         optimizer.zero_grad(set_to_none=not CUDA)
-        Task.total(l).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+        task.total(l).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
         optimizer.step()
         return {k: v.detach() for k, v in l.items()}
 
@@ -151,7 +175,7 @@ def main():
         with torch.no_grad():
             for idx in batches:
                 free = torch.zeros(len(idx), dtype=torch.bool, device=DEVICE)
-                for k, v in task.losses(*corpus.get(idx), free, 0.0).items():
+                for k, v in task.losses(*corpus.get(idx), free).items():
                     sums[k] = sums.get(k, 0.0) + float(v) / len(batches)
             sentences = [corpus.sentence(i) for i in corpus.val[:n].tolist()]
             faults = [attention_faults(w, torch.as_tensor(s, device=DEVICE) >= 10, stopped, model.r * 256 / 22050)

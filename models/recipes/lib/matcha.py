@@ -312,9 +312,12 @@ class Matcha(nn.Module):
         m.load_state_dict({k: v.float() for k, v in state.items()})
         return m.eval()
 
-    def forward(self, x, lengths, durations, mel):
-        """Losses of the flow, the encoder's mean mels and the log durations; mel (B, T, 80) in ln, T a multiple of 4."""
-        _, mu, log_d, mask = self.encoder(x, lengths)
+    def forward(self, x, lengths, durations, mel, pitch=None, pitch_head=None):
+        """Losses of the flow, the encoder's mean mels and the log durations; mel (B, T, 80) in ln, T a multiple of 4.
+
+        pitch (B, N), 0 where unvoiced, and a linear map that has to read it from the encoder's states add a loss.
+        """
+        h, mu, log_d, mask = self.encoder(x, lengths)
         n_frames, target = durations.sum(1), ((mel - self.mel_mean) / self.mel_std).transpose(1, 2)
         frames = Frames.of(n_frames, mel.shape[1])
         mu = expand(mu.float().transpose(1, 2), durations, mel.shape[1]).transpose(1, 2) * frames.valid
@@ -327,7 +330,12 @@ class Matcha(nn.Module):
         at = t[:, None, None]
         velocity = self.decoder.estimator((1 - (1 - SIGMA_MIN) * at) * noise + at * target, mu, frames, t)
         flow = (((velocity.float() - (target - (1 - SIGMA_MIN) * noise)) ** 2) * frames.valid).sum() / n
-        return dict(flow=flow, prior=prior, duration=duration)
+        losses = dict(flow=flow, prior=prior, duration=duration)
+        if pitch_head is not None:
+            voiced = (pitch != 0).float()
+            error = pitch_head(h.transpose(1, 2))[..., 0].float() - pitch
+            losses["pitch"] = (error ** 2 * voiced).sum() / voiced.sum().clamp_min(1)
+        return losses
 
     def flow(self, mu, frames, x, steps, start=0.0):
         """Euler steps from time `start` to 1."""

@@ -36,6 +36,20 @@ def _run(is_lstm, weights, x, training):
     return torch._VF.lstm(x, (h, h), *options)[0] if is_lstm else torch._VF.gru(x, h, *options)[0]
 
 
+def fed_back(mel, r, noise=0.0, lost=0.0, blank=None):
+    """What a decoder step reads in training: the r frames before it, zeros at first; (B, T, M) -> (B, T / r, r M).
+
+    noise: deviation of what is added; lost: share of the steps that read `blank` (M,) instead, so that the text has to tell
+    what the frames would.
+    """
+    b, t, m = mel.shape
+    fed = mel.reshape(b, t // r, r * m)
+    fed = fed[:, :-1] + noise * torch.randn_like(fed[:, :-1])
+    if blank is not None:
+        fed = torch.where(torch.rand(b, fed.shape[1], 1, device=mel.device) < lost, blank.repeat(r), fed)
+    return torch.cat([torch.zeros_like(fed[:, :1]), fed], 1)
+
+
 def teacher_alignment(durations, lengths, n_steps, r):
     """(B, steps, N): the share of each decoder step's r frames that each symbol has; the last symbol behind the end."""
     end = durations.cumsum(1).float()[:, None]

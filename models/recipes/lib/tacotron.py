@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from .recurrent import length_mask, run_bidirectional, run_cell, teacher_alignment, window
+from .recurrent import fed_back, length_mask, run_bidirectional, run_cell, teacher_alignment, window
 
 REF_LEVEL_DB, MIN_LEVEL_DB = 20.0, -180.0
 BATCH_NORM_MOMENTUM = 0.02  # the batches differ much in length, so running statistics need a long memory
@@ -110,6 +110,7 @@ class AttentionRnn(nn.Module):
 class Decoder(nn.Module):
     def __init__(self, memory, n_out, prenet, d):
         super().__init__()
+        self.memory_size, self.state_size = memory, d
         self.prenet = Prenet(n_out, list(prenet))
         self.attention_rnn = AttentionRnn(prenet[1] + memory, d)
         self.memory_layer = nn.Linear(memory, d, bias=False)
@@ -185,20 +186,18 @@ class Tacotron(nn.Module):
         """The post-net over normalised mels (B, T, 80) of `lengths` frames each."""
         return self.last_linear(self.postnet(mel, lengths, length_mask(lengths, mel.shape[1])))
 
-    def forward(self, x, lengths, durations, mel, forced, noise):
+    def forward(self, x, lengths, durations, mel, forced, **fed):
         """Teacher-forced normalised mels, but an attention of its own; see Tacotron2.forward.
 
         mel (B, T, 80) with the end marker (zeros) behind each item's last frame. Returns the mels of decoder
-        and post-net, log attention and the teacher's alignment.
+        and post-net, log attention, the teacher's alignment, and the encoder's and the decoder's states.
         """
         b, t, m = mel.shape
         steps = t // self.r
         memory = self.encode(x, lengths)
         target = teacher_alignment(durations, lengths, steps, self.r)
-        fed = mel.reshape(b, steps, self.r * m)
-        fed = torch.cat([torch.zeros_like(fed[:, :1]), fed[:, :-1] + noise * torch.randn_like(fed[:, :-1])], 1)
         d = self.decoder
-        prenet = d.prenet(fed, self.dropout)
+        prenet = d.prenet(fed_back(mel, self.r, **fed), self.dropout)
         loop, energies, contexts, hidden = AttentionLoop(d, memory, lengths), [], [], []
         for k in range(steps):
             e = loop.energies(prenet[:, k])
@@ -212,7 +211,8 @@ class Tacotron(nn.Module):
         pre = d.proj_to_mel(z).reshape(b, t, m)
         log_attention = torch.stack(energies, 1).log_softmax(2)
         frames = -(-durations.sum(1) // self.r) * self.r + self.r  # with the step that ends the sentence
-        return dict(pre=pre, post=self.refine(pre, frames.clamp_max(t)), log_attention=log_attention, target=target)
+        return dict(pre=pre, post=self.refine(pre, frames.clamp_max(t)), log_attention=log_attention, target=target,
+                    memory=memory, state=z)
 
     @torch.no_grad()
     def decode(self, sentences, max_steps=1000, with_window=False):

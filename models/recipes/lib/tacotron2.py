@@ -9,7 +9,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from .recurrent import length_mask, run_bidirectional, run_cell, teacher_alignment, window
+from .recurrent import fed_back, length_mask, run_bidirectional, run_cell, teacher_alignment, window
 
 BATCH_NORM_MOMENTUM = 0.02  # the batches differ much in length, so running statistics need a long memory
 
@@ -84,6 +84,7 @@ class Decoder(nn.Module):
     def __init__(self, r, n_mels, memory, prenet, attention_rnn, decoder_rnn, attention, filters, kernel):
         super().__init__()
         self.r, self.n_mels = r, n_mels
+        self.memory_size, self.state_size = memory, decoder_rnn + memory
         self.prenet = Prenet(n_mels * r, prenet)
         self.attention_rnn = nn.LSTMCell(prenet + memory, attention_rnn)
         self.attention_layer = Attention(attention_rnn, memory, attention, filters, kernel)
@@ -164,20 +165,18 @@ class Tacotron2(nn.Module):
             self.decoder.gate_layer.linear_layer.bias.fill_(-3.0)
             self.postnet.convolutions[4][1].weight.fill_(0.1)
 
-    def forward(self, x, lengths, durations, mel, forced, noise):
+    def forward(self, x, lengths, durations, mel, forced, **fed):
         """Teacher-forced mels, but an attention of its own.
 
         mel (B, T, 80) with T a multiple of r; forced (B,) of bool: these items look where the teacher looks;
-        noise: deviation of what is added to the frames fed back. Returns mels before and after the post-net,
-        gate logits, log attention and the teacher's alignment (B, T / r, N).
+        fed: see fed_back. Returns mels before and after the post-net, gate logits, log attention and the teacher's
+        alignment (B, T / r, N), and the encoder's and the decoder's states.
         """
         b, t, m = mel.shape
         steps = t // self.r
         memory = self.encoder(self.embedding(x), lengths)
         target = teacher_alignment(durations, lengths, steps, self.r)
-        fed = mel.reshape(b, steps, self.r * m)
-        fed = torch.cat([torch.zeros_like(fed[:, :1]), fed[:, :-1] + noise * torch.randn_like(fed[:, :-1])], 1)
-        prenet = self.decoder.prenet(fed)
+        prenet = self.decoder.prenet(fed_back(mel, self.r, **fed))
         loop, energies, contexts, hidden = AttentionLoop(self.decoder, memory, lengths), [], [], []
         for k in range(steps):
             e = loop.energies(prenet[:, k])
@@ -193,7 +192,7 @@ class Tacotron2(nn.Module):
         log_attention = torch.stack(energies, 1).log_softmax(2)
         inside = length_mask(-(-durations.sum(1) // self.r) * self.r, t)
         post = pre + self.postnet(pre, inside)
-        return dict(pre=pre, post=post, gate=gate, log_attention=log_attention, target=target)
+        return dict(pre=pre, post=post, gate=gate, log_attention=log_attention, target=target, memory=memory, state=out)
 
     @torch.no_grad()
     def decode(self, sentences, max_steps=1000, gate_threshold=0.5, with_window=False):

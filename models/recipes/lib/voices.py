@@ -29,7 +29,7 @@ class Voice:
         options = dict(o.split("=") for o in options)
         state = load_file(path)
         self.model = architecture(state).from_state(state).to(device)
-        self.options = {}
+        self.options, self.draws = {}, not isinstance(self.model, FastSpeech2)  # the others draw noise
         if isinstance(self.model, Matcha):
             self.options = dict(steps=int(options.get("steps", 4)), temperature=float(options.get("temperature", 0.667)))
             if "durations" in options:
