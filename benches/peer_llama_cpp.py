@@ -18,7 +18,7 @@ try:
     import llama_cpp as lib
     import numpy as np
 except ImportError:
-    print(json.dumps({"error": "no llama_cpp"}), flush=True)
+    print(json.dumps({"error": "llama-cpp-python is missing"}), flush=True)
     sys.exit(1)
 
 QUIET = lib.llama_log_callback(lambda *_: None)

@@ -9,7 +9,7 @@ use crate::{
         AttentionWindow, DeviceChoice, DurationChoice, ModelShape, ProsodyControls, VoiceOptions,
         WindowChoice,
     },
-    engine::BenchPart,
+    engine::{BenchPart, SpeechEngine},
     settings::Engine,
 };
 
@@ -234,6 +234,45 @@ pub struct Bench {
 pub enum BenchSubject {
     /// The language engine: prompts, decoding, drafts, memory; beside llama.cpp if wanted
     Engine(BenchEngine),
+    /// Voices and vocoders; beside ONNX Runtime and PyTorch if wanted
+    Speech(BenchSpeech),
+}
+
+/// `formant bench speech`
+#[derive(Debug, Args)]
+pub struct BenchSpeech {
+    /// Voices, as `formant models list` names them; all that came along if none is named
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub voices: Vec<String>,
+    /// The neural vocoder
+    #[arg(long, value_name = "ID")]
+    pub vocoder: Option<String>,
+    /// Also measure with so many threads, beside one; one for each core, up to four, if left out
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Two goes of everything: tells whether all is well, not how fast it is
+    #[arg(long)]
+    pub quick: bool,
+    /// Measure these engines in turns with ours, on the same weights
+    #[arg(long, value_enum, value_name = "ENGINE", value_delimiter = ',')]
+    pub peer: Vec<SpeechPeer>,
+    /// A Python that has them, as `benches/peer_speech.sh` makes one
+    #[arg(long, value_name = "PROGRAM", default_value = "python3", requires = "peer")]
+    pub peer_python: PathBuf,
+    /// Print one line of JSON with all figures
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Engines that run speech models.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SpeechPeer {
+    /// ONNX Runtime, on graphs exported from PyTorch
+    #[value(name = "onnxruntime")]
+    OnnxRuntime,
+    /// PyTorch, eager
+    #[value(name = "pytorch")]
+    PyTorch,
 }
 
 /// `formant bench engine`
@@ -339,6 +378,15 @@ pub enum Durations {
     Predicted,
     /// Drawn from what is likely, by the seed
     Drawn,
+}
+
+impl From<SpeechPeer> for SpeechEngine {
+    fn from(peer: SpeechPeer) -> Self {
+        match peer {
+            SpeechPeer::OnnxRuntime => Self::OnnxRuntime,
+            SpeechPeer::PyTorch => Self::PyTorch,
+        }
+    }
 }
 
 impl From<Durations> for DurationChoice {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     args::{BenchEngine, BenchSubject},
+    bench_speech,
     bench_table::table,
     output::{Bar, json_line},
     run::Setting,
@@ -16,6 +17,7 @@ use crate::engine::{
 pub(super) fn run(setting: &Setting, subject: BenchSubject) -> Result<()> {
     match subject {
         BenchSubject::Engine(args) => engine(setting, args),
+        BenchSubject::Speech(args) => bench_speech::run(setting, args),
     }
 }
 

@@ -215,7 +215,7 @@ fn median(spread: Option<Spread>, digits: usize) -> String {
     spread.map_or(String::new(), |spread| format!("{:.digits$}", spread.median))
 }
 
-fn times(ratio: Option<Spread>) -> String {
+pub(super) fn times(ratio: Option<Spread>) -> String {
     ratio.map_or(String::new(), |Spread { median, min, max }| {
         format!("{median:.2}x ({min:.2}–{max:.2})")
     })

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod bench_clock_table;
+mod bench_speech;
 mod bench_table;
 mod chat;
 mod devices;

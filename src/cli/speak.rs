@@ -54,6 +54,9 @@ pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
         write_png(path, &sentences)?;
     }
     sound.finish()?;
+    for warning in speech.warnings.iter().filter(|_| !args.json) {
+        eprintln!("warning: {warning}");
+    }
     if args.json {
         print_figures(&speech, &sentences, args)?;
     } else {
@@ -197,6 +200,7 @@ fn print_figures(speech: &Speech, sentences: &[Arc<SpokenSentence>], args: &Spea
         "phonemes": phonemes,
         "n_phonemes": speech.n_phonemes,
         "n_sentences": speech.n_sentences,
+        "warnings": speech.warnings,
         "duration_secs": speech.waveform.duration_secs(),
         "sample_rate": speech.waveform.sample_rate,
         "n_samples": speech.waveform.samples.len(),

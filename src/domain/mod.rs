@@ -16,6 +16,8 @@ mod progress;
 mod prosody;
 mod sampling;
 mod speech;
+mod speech_bench;
+mod speech_warning;
 mod voice_options;
 mod waveform;
 
@@ -39,5 +41,7 @@ pub use progress::{Progress, Stage};
 pub use prosody::{Prosody, ProsodyControls};
 pub use sampling::Sampling;
 pub use speech::{SpeechRecord, SpeechTiming, VocoderChoice};
+pub use speech_bench::{PeerSamples, SpeechFigure, SpeechPart};
+pub use speech_warning::SpeechWarning;
 pub use voice_options::{AttentionWindow, Control, DurationChoice, VoiceOptions, WindowChoice};
 pub use waveform::Waveform;

@@ -35,6 +35,9 @@ pub struct PhonemeSequence {
     pub phonemes: Vec<Phoneme>,
     /// The words among them, in order.
     pub words: Vec<Word>,
+    /// Characters of the text, and symbols, that have no sound with this voice; each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 impl PhonemeSequence {

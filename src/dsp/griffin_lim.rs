@@ -154,7 +154,7 @@ impl GriffinLim {
 
 /// `(n_frames, n_bins)` magnitudes whose mel comes nearest to the given one, none below zero:
 /// multiplicative updates `S ← S · (Fᵀ M) / (Fᵀ F S)`, from `S = Fᵀ M`.
-fn magnitudes(mel: &MelSpectrogram) -> Vec<f32> {
+pub(super) fn magnitudes(mel: &MelSpectrogram) -> Vec<f32> {
     let bank = MelFilterBank::new(&mel.config);
     let n_bins = bank.n_bins();
     let mut magnitudes = vec![0.0; mel.n_frames() * n_bins];

@@ -2,7 +2,9 @@
 
 mod difference;
 mod griffin_lim;
+mod limiter;
 mod mel;
+mod mel_conversion;
 mod picture;
 mod pitch;
 mod pitch_path;
@@ -14,7 +16,9 @@ pub use difference::{
     mel_difference,
 };
 pub use griffin_lim::{GriffinLim, Phase};
+pub use limiter::Limiter;
 pub use mel::{FLOOR, MelFilterBank, mel_energy, mel_spectrogram};
+pub use mel_conversion::MelConversion;
 pub use picture::{ColorMap, Picture, mel_picture};
 pub use pitch::pitch_track;
 pub use realfft::num_complex::Complex;

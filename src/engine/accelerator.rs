@@ -20,7 +20,7 @@ use crate::{
     job::{Waker, panic_message},
     library::Library,
     lm::{Backend, Scheduler},
-    nn::{TensorDevice, device, kernels::Pool},
+    nn::{TensorDevice, device, kernels::Pool, share_work_among},
 };
 
 /// How many commands may stand in line; one more is refused at once.
@@ -106,6 +106,7 @@ pub(super) fn spawn(
     let pool = Arc::new(Pool::new(device::default_threads())?);
     let thread = thread::Builder::new().name("accelerator".into()).spawn(move || {
         device::confine_rayon();
+        share_work_among(Arc::clone(&pool));
         let mut accelerator = Accelerator {
             models: Models::new(library),
             scheduler: Scheduler::new(Arc::clone(&pool)),
@@ -201,13 +202,14 @@ impl Accelerator {
         self.publish();
     }
 
-    /// Changes how many threads language models share their work among, zero standing for as many as
+    /// Changes how many threads models share their work among, zero standing for as many as
     /// serve this machine.
     pub(super) fn set_threads(&mut self, n: usize) -> std::io::Result<()> {
         let n = NonZeroUsize::new(n).unwrap_or_else(device::default_threads);
         if n.get() != self.pool.n_threads() {
             self.pool = Arc::new(Pool::new(n)?);
             self.scheduler.set_pool(Arc::clone(&self.pool));
+            share_work_among(Arc::clone(&self.pool));
         }
         Ok(())
     }

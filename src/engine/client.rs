@@ -13,7 +13,10 @@ use crossbeam_channel::{Sender, TrySendError};
 use super::{
     Error, Status,
     accelerator::{self, Accelerator, Command},
-    bench::{self, BenchEvent, BenchReport, BenchRequest},
+    bench::{
+        self, BenchEvent, BenchReport, BenchRequest, SpeechBenchEvent, SpeechBenchReport,
+        SpeechBenchRequest,
+    },
     chat,
     protocol::{ChatEvent, ChatRequest, ChatSummary, SpeakEvent, SpeakRequest, Speech},
     speak,
@@ -90,6 +93,16 @@ impl Client {
     pub fn bench(&self, request: BenchRequest) -> EngineJob<BenchEvent, BenchReport> {
         self.submit(Command::Long, move |accelerator, reply| {
             bench::run(accelerator, &request, reply)
+        })
+    }
+
+    /// Measures how fast speech is on this machine; nothing else runs meanwhile.
+    pub fn bench_speech(
+        &self,
+        request: SpeechBenchRequest,
+    ) -> EngineJob<SpeechBenchEvent, SpeechBenchReport> {
+        self.submit(Command::Long, move |accelerator, reply| {
+            bench::run_speech(accelerator, &request, reply)
         })
     }
 

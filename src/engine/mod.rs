@@ -16,7 +16,8 @@ mod status;
 
 pub use bench::{
     BenchEvent, BenchModel, BenchPart, BenchRecord, BenchReport, BenchRequest, Effort, Memory,
-    PeerRecord, PeerRequest, Perplexity, Ratios,
+    PeerRecord, PeerRequest, Perplexity, Ratios, SpeechBenchEvent, SpeechBenchReport,
+    SpeechBenchRequest, SpeechEngine,
 };
 pub use client::{Client, EngineJob};
 pub use error::{Error, ErrorKind};

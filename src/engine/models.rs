@@ -55,6 +55,11 @@ impl Models {
         }
     }
 
+    /// Where models are looked for.
+    pub(super) fn library(&self) -> &Library {
+        &self.library
+    }
+
     /// What language models are loaded for.
     pub(super) fn backend(&self) -> &Backend {
         &self.backend

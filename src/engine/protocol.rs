@@ -9,7 +9,7 @@ use super::ReplyMemory;
 use crate::domain::{
     Alignment, Attention, DecodeStep, FinishReason, MelSpectrogram, Message, PhonemeSequence,
     Progress, Prosody, ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord,
-    SpeechTiming, VocoderChoice, VoiceOptions, Waveform,
+    SpeechTiming, SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
 };
 
 /// Text to be spoken.
@@ -98,6 +98,8 @@ pub struct Speech {
     pub n_sentences: usize,
     /// How many phonemes were spoken.
     pub n_phonemes: usize,
+    /// What is not as it should be.
+    pub warnings: Vec<SpeechWarning>,
 }
 
 /// A conversation that waits for its next turn.

@@ -15,14 +15,14 @@ use super::{
 };
 use crate::{
     domain::{
-        PhonemeSequence, Progress, ProsodyControls, SpeechRecord, SpeechTiming, Stage,
-        VocoderChoice, Waveform,
+        PhonemeSequence, Progress, ProsodyControls, SpeechRecord, SpeechTiming, SpeechWarning,
+        Stage, VocoderChoice, Waveform,
     },
     dsp,
-    job::Reply,
+    job::{Cancelled, Reply},
     library::catalog,
     nn::device,
-    tts::{self, Acoustics, GriffinLim, Heard, Manner, Vocoder},
+    tts::{self, Acoustics, GriffinLim, Heard, Manner, MelReader, Vocoder},
 };
 
 /// Speaks `request`, sentence by sentence.
@@ -63,11 +63,26 @@ fn speak(
     let sentences = front_end.sentences(&request.text)?;
     let n_sentences = sentences.len();
     timing.front_end += begun.elapsed();
-    let sample_rate = voice.borrow().mel_config().sample_rate;
+    let mel_config = voice.borrow().mel_config().clone();
+    let sample_rate = mel_config.sample_rate;
+    let mut warnings = Vec::new();
+    let reads = vocoder.borrow().mel_config().cloned();
+    let reader = match &reads {
+        Some(reads) => MelReader::new(&mel_config, reads)?,
+        None => None,
+    };
+    if reader.is_some() {
+        warnings.push(SpeechWarning::MelConverted);
+    }
+    if reads.is_some_and(|reads| reads.convention != mel_config.convention) {
+        warnings.push(SpeechWarning::FramesMoved { millis: 500.0 * mel_config.frame_secs() });
+    }
     let mut speaker = Speaker {
         accelerator,
         reply,
         vocoder,
+        reader,
+        limiter: dsp::Limiter::default(),
         seed: request.seed,
         waveform: Waveform { samples: Vec::new(), sample_rate },
         begun,
@@ -75,6 +90,7 @@ fn speak(
         sounding: Duration::ZERO,
     };
     let mut n_phonemes = 0;
+    let mut left_out: Vec<String> = Vec::new();
     for (sentence_idx, sentence) in sentences.iter().enumerate() {
         reply.offer(SpeakEvent::Progress(Progress {
             stage: Stage::Acoustic,
@@ -84,8 +100,17 @@ fn speak(
         }))?;
         let since = Instant::now();
         let phonemes = front_end.phonemes(sentence, voice.borrow().symbols())?;
+        let phonemes = voice.borrow().complete(phonemes);
         timing.front_end += since.elapsed();
         n_phonemes += phonemes.phonemes.len();
+        left_out.extend(
+            phonemes
+                .left_out
+                .iter()
+                .filter(|symbol| !left_out.contains(symbol))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
 
         let manner = Manner {
             prosody: None,
@@ -118,8 +143,28 @@ fn speak(
     timing.vocoder = speaker.sounding;
     timing.first_audio = speaker.first_audio.unwrap_or_default();
     timing.total = begun.elapsed();
+    if !left_out.is_empty() {
+        warnings.push(SpeechWarning::LeftOut { symbols: left_out });
+    }
+    warnings.extend(heard_of(&speaker.limiter, sample_rate));
     let waveform = Arc::new(speaker.waveform);
-    Ok(Speech { waveform, timing, record, n_sentences, n_phonemes })
+    Ok(Speech { waveform, timing, record, n_sentences, n_phonemes, warnings })
+}
+
+/// What the limiter had to do.
+fn heard_of(limiter: &dsp::Limiter, sample_rate: u32) -> Vec<SpeechWarning> {
+    let (n_samples, turned_down) = (limiter.not_numbers(), limiter.turned_down());
+    let mut warnings = Vec::new();
+    if n_samples > 0 {
+        warnings.push(SpeechWarning::NotNumbers { n_samples });
+    }
+    if turned_down > 0 {
+        warnings.push(SpeechWarning::TurnedDown {
+            secs: turned_down as f64 / f64::from(sample_rate),
+            loudest_dbfs: 20.0 * f64::from(limiter.loudest().max(f32::MIN_POSITIVE)).log10(),
+        });
+    }
+    warnings
 }
 
 /// A sentence of the text.
@@ -134,6 +179,9 @@ struct Speaker<'a> {
     accelerator: &'a mut Accelerator,
     reply: &'a Reply<SpeakEvent, Result<Speech, Error>>,
     vocoder: Shared<dyn Vocoder>,
+    /// Where the vocoder has learned another kind of mel.
+    reader: Option<MelReader>,
+    limiter: dsp::Limiter,
     seed: u64,
     waveform: Waveform,
     begun: Instant,
@@ -153,7 +201,18 @@ impl Speaker<'_> {
         is_whole: bool,
     ) -> Result<usize, tts::Error> {
         let since = Instant::now();
-        let Self { accelerator, reply, vocoder, seed, waveform, begun, first_audio, .. } = self;
+        let Self {
+            accelerator,
+            reply,
+            vocoder,
+            reader,
+            limiter,
+            seed,
+            waveform,
+            begun,
+            first_audio,
+            ..
+        } = self;
         reply.send(SpeakEvent::Sentence(Arc::new(SpokenSentence {
             sentence_idx: place.sentence_idx,
             n_sentences: place.n_sentences,
@@ -166,21 +225,30 @@ impl Speaker<'_> {
             is_whole,
         })))?;
         accelerator.breathe();
-        let heard =
-            Heard { mel: &acoustics.mel, linear: acoustics.linear.as_ref(), is_whole, seed: *seed };
+        let mel = match reader {
+            Some(reader) => reader.read(&acoustics.mel, from),
+            None => &acoustics.mel,
+        };
+        let heard = Heard { mel, linear: acoustics.linear.as_ref(), is_whole, seed: *seed };
         let sample_rate = waveform.sample_rate;
-        let end = vocoder.borrow_mut().sound(&heard, from, &mut |samples| {
+        let mut hand_over = |samples: Vec<f32>| {
             // A vocoder that has nothing to hand over yet calls to hear whether to go on.
             if samples.is_empty() {
                 reply.check()?;
             } else {
                 first_audio.get_or_insert_with(|| begun.elapsed());
-                waveform.samples.extend_from_slice(samples);
+                waveform.samples.extend_from_slice(&samples);
                 reply.send(SpeakEvent::Samples { sample_rate, samples: samples.into() })?;
             }
             accelerator.breathe();
-            Ok(())
-        })?;
+            Ok::<_, Cancelled>(())
+        };
+        let end = vocoder
+            .borrow_mut()
+            .sound(&heard, from, &mut |samples| hand_over(limiter.pass(samples)))?;
+        if is_whole {
+            hand_over(limiter.finish())?;
+        }
         self.sounding += since.elapsed();
         Ok(end)
     }

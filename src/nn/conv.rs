@@ -9,8 +9,14 @@
 use super::{
     features::Features,
     matmul::{PackedMatrix, SLACK, Source, multiply_add, row_stride},
+    threads::pool,
     weights::Array,
 };
+
+/// Values that are padded faster than another thread is told of them.
+const SMALL: usize = 100_000;
+/// Parts for each thread, as in products.
+const PARTS_PER_THREAD: usize = 4;
 
 /// What a convolution sees past the ends of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,11 @@ impl Conv1d {
     }
 
     /// The convolution of `activation(input)`, which is applied on the way in.
-    pub fn forward_activated(&self, input: &Features, activation: impl Fn(f32) -> f32) -> Features {
+    pub fn forward_activated(
+        &self,
+        input: &Features,
+        activation: impl Fn(f32) -> f32 + Sync,
+    ) -> Features {
         let mut out = Features::from_rows(&self.bias, input.len);
         self.multiply_add(&self.pad(input, activation), &mut out);
         out
@@ -78,7 +88,7 @@ impl Conv1d {
     pub fn add_activated(
         &self,
         input: &Features,
-        activation: impl Fn(f32) -> f32,
+        activation: impl Fn(f32) -> f32 + Sync,
         out: &mut Features,
     ) {
         let padded = self.pad(input, activation);
@@ -87,13 +97,13 @@ impl Conv1d {
     }
 
     /// Adds to `x` the convolution of `activation(x)`: a residual branch of one convolution.
-    pub fn add_to_itself(&self, x: &mut Features, activation: impl Fn(f32) -> f32) {
+    pub fn add_to_itself(&self, x: &mut Features, activation: impl Fn(f32) -> f32 + Sync) {
         let padded = self.pad(x, activation);
         self.add_bias(x);
         self.multiply_add(&padded, x);
     }
 
-    fn pad(&self, input: &Features, activation: impl Fn(f32) -> f32) -> Padded {
+    fn pad(&self, input: &Features, activation: impl Fn(f32) -> f32 + Sync) -> Padded {
         assert_eq!(input.n_channels, self.n_in(), "a convolution was given the wrong channels");
         let right = (self.kernel - 1) * self.dilation - self.reach();
         pad(input, self.reach(), right, self.padding, activation)
@@ -249,7 +259,11 @@ impl ConvTranspose1d {
     ///
     /// # Panics
     /// If `input` has other channels than the weight.
-    pub fn forward_activated(&self, input: &Features, activation: impl Fn(f32) -> f32) -> Features {
+    pub fn forward_activated(
+        &self,
+        input: &Features,
+        activation: impl Fn(f32) -> f32 + Sync,
+    ) -> Features {
         assert_eq!(input.n_channels, self.n_in(), "a convolution was given the wrong channels");
         if input.len == 0 {
             return Features::zeros(self.n_out(), 0);
@@ -296,7 +310,7 @@ fn pad(
     left: usize,
     right: usize,
     padding: Padding,
-    activation: impl Fn(f32) -> f32,
+    activation: impl Fn(f32) -> f32 + Sync,
 ) -> Padded {
     let len = input.len;
     let stride = row_stride(left + len + right);
@@ -304,7 +318,7 @@ fn pad(
     if len == 0 {
         return Padded { values, stride };
     }
-    for (row, source) in values.chunks_exact_mut(stride).zip(input.values.chunks_exact(len)) {
+    let pad_row = |row: &mut [f32], source: &[f32]| {
         for (value, &source) in row[left..left + len].iter_mut().zip(source) {
             *value = activation(source);
         }
@@ -316,7 +330,18 @@ fn pad(
                 row[left + len + past] = activation(source[mirrored((len + past) as isize, len)]);
             }
         }
-    }
+    };
+    let pool = pool();
+    let n_parts = if input.values.len() < SMALL { 1 } else { PARTS_PER_THREAD * pool.n_threads() };
+    let rows_per_part = input.n_channels.div_ceil(n_parts);
+    let rows = &mut values[..input.n_channels * stride];
+    let mut scratch = vec![(); pool.n_threads()];
+    pool.each_part(rows, rows_per_part.max(1) * stride, &mut scratch, |part_idx, rows, ()| {
+        let sources = input.values.chunks_exact(len).skip(part_idx * rows_per_part);
+        for (row, source) in rows.chunks_exact_mut(stride).zip(sources) {
+            pad_row(row, source);
+        }
+    });
     Padded { values, stride }
 }
 

@@ -12,14 +12,25 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::threads::pool;
+
 /// Outputs that are summed together; with [`VECTORS`] this fills 12 of AVX2's 16 registers.
 const PANEL: usize = 4;
 /// Vectors of time steps that are summed together.
 const VECTORS: usize = 3;
 /// Values a source must have past its last row, because the last tile reads whole vectors.
 pub const SLACK: usize = 64;
-/// Source values that one sweep over all weights may touch, so that they stay in the L2 cache.
-const SWEEP_VALUES: usize = 48 * 1024;
+/// Source values that one sweep over all weights may touch to stay in the first-level cache, and in
+/// the second.
+const NEAR_VALUES: usize = 5 * 1024;
+const FAR_VALUES: usize = 48 * 1024;
+/// Bytes of weights that stay in the second-level cache beside that.
+const NEAR_WEIGHTS: usize = 256 * 1024;
+
+/// Products that are not worth handing to another thread: below some tens of microseconds.
+const SMALL: usize = 400_000;
+/// Parts for each thread, so that one that is held up leaves little to wait for.
+const PARTS_PER_THREAD: usize = 4;
 
 /// A weight matrix `(n_out, n_taps)` laid out for the inner loop, four outputs side by side.
 #[derive(Debug, Clone)]
@@ -88,12 +99,36 @@ pub fn multiply_add(matrix: &PackedMatrix, source: Source<'_>, out: &mut [f32], 
     if len == 0 || matrix.n_taps == 0 {
         return;
     }
-    Arch::new().dispatch(MultiplyAdd { matrix, source, out, len });
+    let panels = matrix.panels.as_slice();
+    let n_in = matrix.n_taps / source.kernel;
+    let tap = |at: usize| at / source.kernel * source.stride + at % source.kernel * source.dilation;
+    let offsets: Vec<usize> = (0..matrix.n_taps).map(tap).collect();
+    let product = |panels: &[f32], out: &mut [f32]| {
+        let (offsets, values) = (offsets.as_slice(), source.values);
+        Arch::new().dispatch(MultiplyAdd { panels, offsets, n_in, values, out, len });
+    };
+    let pool = pool();
+    let n_threads = pool.n_threads();
+    if n_threads == 1 || matrix.n_out * matrix.n_taps * len < SMALL {
+        product(panels, out);
+        return;
+    }
+    // Whole panels of outputs: each output is summed as it would be alone.
+    let n_panels = matrix.n_out.div_ceil(PANEL);
+    let part = n_panels.div_ceil(n_threads * PARTS_PER_THREAD);
+    let mut scratch = vec![(); n_threads];
+    pool.each_part(out, part * PANEL * len, &mut scratch, |part_idx, out, ()| {
+        product(&panels[part_idx * part * PANEL * matrix.n_taps..], out);
+    });
 }
 
 struct MultiplyAdd<'a> {
-    matrix: &'a PackedMatrix,
-    source: Source<'a>,
+    /// Of the outputs at hand and those after them.
+    panels: &'a [f32],
+    /// Where each tap reads, from the first time step on.
+    offsets: &'a [usize],
+    n_in: usize,
+    values: &'a [f32],
     out: &'a mut [f32],
     len: usize,
 }
@@ -104,22 +139,26 @@ impl WithSimd for MultiplyAdd<'_> {
     #[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { matrix, source, out, len } = self;
-        let n_in = matrix.n_taps / source.kernel;
+        let Self { panels, offsets, n_in, values, out, len } = self;
+        let n_taps = offsets.len();
         let wide = VECTORS * S::F32_LANES;
-        let sweep = (SWEEP_VALUES / n_in / wide).max(1) * wide;
+        let sweep = sweep(n_in, n_taps, out.len() / len, wide);
         for sweep_start in (0..len).step_by(sweep) {
             let sweep_end = (sweep_start + sweep).min(len);
-            let panels = matrix.panels.chunks_exact(matrix.n_taps * PANEL);
+            let panels = panels.chunks_exact(n_taps * PANEL);
             for (panel, rows) in panels.zip(out.chunks_mut(len * PANEL)) {
                 let mut start = sweep_start;
-                while start + wide <= sweep_end {
-                    tile::<S, VECTORS>(simd, panel, source, start, wide, rows, len);
-                    start += wide;
-                }
                 while start < sweep_end {
-                    let n = S::F32_LANES.min(sweep_end - start);
-                    tile::<S, 1>(simd, panel, source, start, n, rows, len);
+                    // The last whole tile and a narrow rest are shared out between two.
+                    let left = sweep_end - start;
+                    let is_last_but_one = left > wide && left < wide + S::F32_LANES;
+                    let n = if is_last_but_one { wide - S::F32_LANES } else { wide.min(left) };
+                    let tile = Tile { panel, offsets, values: &values[start..], start, n, len };
+                    match n.div_ceil(S::F32_LANES) {
+                        1 => tile.add::<S, 1>(simd, rows),
+                        2 => tile.add::<S, 2>(simd, rows),
+                        _ => tile.add::<S, VECTORS>(simd, rows),
+                    }
                     start += n;
                 }
             }
@@ -127,48 +166,71 @@ impl WithSimd for MultiplyAdd<'_> {
     }
 }
 
-/// Sums `PANEL` outputs over `N` vectors of time steps and adds the first `n` steps to `rows`.
-#[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
-#[inline(always)]
-fn tile<S: Simd, const N: usize>(
-    simd: S,
-    panel: &[f32],
-    source: Source<'_>,
+/// How many time steps one sweep over all weights should take.
+///
+/// Long sweeps read the source from the second-level cache again for each panel, three cycles for
+/// each row of a tile; short ones read the weights again, 32 bytes in a cycle from that cache and
+/// half of it from the third. With a long kernel a row is worth more work once it is read.
+fn sweep(n_in: usize, n_taps: usize, n_out: usize, wide: usize) -> usize {
+    let [near, far] = [NEAR_VALUES, FAR_VALUES].map(|values| (values / n_in / wide).max(1) * wide);
+    let n_bytes = n_out * n_taps * size_of::<f32>();
+    let bytes_per_cycle = if n_bytes > NEAR_WEIGHTS { 16 } else { 32 };
+    let again_weights = n_bytes / bytes_per_cycle * wide / near;
+    let again_source = n_out / PANEL * n_in * 3;
+    let is_near = near * n_in <= 2 * NEAR_VALUES && again_weights < again_source;
+    if is_near { near } else { far }
+}
+
+/// `PANEL` outputs over the `n` time steps from `start` on.
+struct Tile<'a> {
+    panel: &'a [f32],
+    offsets: &'a [usize],
+    /// From the first time step on.
+    values: &'a [f32],
     start: usize,
     n: usize,
-    rows: &mut [f32],
     len: usize,
-) {
-    let mut sums = [[simd.splat_f32s(0.0); N]; PANEL];
-    let n_values = N * S::F32_LANES;
-    let per_row = panel.chunks_exact(source.kernel * PANEL);
-    for (row, weights) in per_row.enumerate() {
-        let mut at = row * source.stride + start;
-        for weights in weights.chunks_exact(PANEL) {
-            let (vectors, _) = S::as_simd_f32s(&source.values[at..at + n_values]);
+}
+
+impl Tile<'_> {
+    /// Sums over `N` vectors of time steps and adds the first `n` steps to `rows`.
+    ///
+    /// One loop over all taps, so that the sums stay in registers from the first to the last.
+    #[expect(clippy::inline_always, reason = "the vectors are of the caller's instruction set")]
+    #[inline(always)]
+    fn add<S: Simd, const N: usize>(&self, simd: S, rows: &mut [f32]) {
+        let Self { panel, offsets, values, start, n, len } = *self;
+        let mut sums = [[simd.splat_f32s(0.0); N]; PANEL];
+        let n_values = N * S::F32_LANES;
+        for (weights, &at) in panel.chunks_exact(PANEL).zip(offsets) {
+            let (vectors, _) = S::as_simd_f32s(&values[at..at + n_values]);
             for (sums, &weight) in sums.iter_mut().zip(weights) {
                 let weight = simd.splat_f32s(weight);
                 for (sum, &vector) in sums.iter_mut().zip(vectors) {
                     *sum = simd.mul_add_f32s(weight, vector, *sum);
                 }
             }
-            at += source.dilation;
         }
-    }
-    for (row, sums) in rows.chunks_mut(len).zip(&sums) {
-        let mut row = &mut row[start..start + n];
-        for &sum in sums {
-            let (now, later) = row.split_at_mut(S::F32_LANES.min(row.len()));
-            let before = simd.partial_load_f32s(now);
-            simd.partial_store_f32s(now, simd.add_f32s(before, sum));
-            row = later;
+        for (row, sums) in rows.chunks_mut(len).zip(&sums) {
+            let row = &mut row[start..start + n];
+            let (whole, rest) = S::as_mut_simd_f32s(row);
+            for (value, &sum) in whole.iter_mut().zip(sums) {
+                *value = simd.add_f32s(*value, sum);
+            }
+            if !rest.is_empty() {
+                let before = simd.partial_load_f32s(rest);
+                simd.partial_store_f32s(rest, simd.add_f32s(before, sums[whole.len()]));
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{num::NonZeroUsize, sync::Arc};
+
     use super::*;
+    use crate::nn::{kernels::Pool, share_work_among};
 
     /// Values that look random and are the same each time.
     fn noise(n: usize, seed: u32) -> Vec<f32> {
@@ -240,5 +302,26 @@ mod tests {
                 whole[row * len + from..row * len + from + n]
             );
         }
+    }
+
+    #[test]
+    fn several_threads_give_the_bits_of_one() {
+        let (n_out, n_in, kernel, len) = (37, 24, 3, 700);
+        let n_taps = n_in * kernel;
+        assert!(n_out * n_taps * len > SMALL, "too small to be shared");
+        let weights = noise(n_out * n_taps, 6);
+        let matrix = PackedMatrix::new(n_out, n_taps, |o, t| weights[o * n_taps + t]);
+        let stride = row_stride(len + kernel);
+        let values = noise(n_in * stride + SLACK, 7);
+        let product = || {
+            let mut out = noise(n_out * len, 8);
+            let source = Source { values: &values, stride, kernel, dilation: 1 };
+            multiply_add(&matrix, source, &mut out, len);
+            out
+        };
+        let alone = product();
+        let three = Pool::new(NonZeroUsize::new(3).unwrap()).unwrap();
+        share_work_among(Arc::new(three));
+        assert_eq!(product(), alone);
     }
 }

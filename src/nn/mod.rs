@@ -13,6 +13,7 @@ mod recording;
 mod recurrent;
 mod rnn;
 mod tensor_device;
+mod threads;
 mod torch;
 mod weights;
 
@@ -24,4 +25,5 @@ pub use recording::Recording;
 pub use recurrent::{Bidirectional, GruStep, Linear, LstmCell, LstmState, Stepper};
 pub use rnn::{GruCell, affine};
 pub use tensor_device::{DeviceError, DeviceFault, TensorDevice};
+pub use threads::{n_threads, share_work_among, side_by_side};
 pub use weights::{Array, Scope, Weights, WeightsError};

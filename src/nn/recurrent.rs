@@ -9,29 +9,17 @@ use super::{
     activation,
     conv::{Conv1d, Padding},
     features::Features,
-    kernels::{Activations, Instructions, Matrix, Pool},
+    kernels::{Activations, Instructions, Matrix},
+    threads::pool,
     weights::{Array, Scope, WeightsError},
 };
 
 /// What products of one column need beside their weights; one serves all layers of a model.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Stepper {
     instructions: Instructions,
-    pool: Pool,
     column: Activations,
     joined: Vec<f32>,
-}
-
-impl Default for Stepper {
-    /// On the calling thread.
-    fn default() -> Self {
-        Self {
-            instructions: Instructions::best(),
-            pool: Pool::single(),
-            column: Activations::default(),
-            joined: Vec::new(),
-        }
-    }
 }
 
 /// A linear layer for one column at a time.
@@ -79,14 +67,14 @@ impl Linear {
     /// # Panics
     /// If the inputs together are not as long as a row of the weight.
     pub fn apply(&self, stepper: &mut Stepper, inputs: &[&[f32]], out: &mut Vec<f32>) {
-        let Stepper { instructions, pool, column, joined } = stepper;
+        let Stepper { instructions, column, joined } = stepper;
         joined.clear();
         for input in inputs {
             joined.extend_from_slice(input);
         }
         column.assign(*instructions, joined, self.matrix.n_in());
         out.resize(self.matrix.n_out(), 0.0);
-        Matrix::multiply(pool, *instructions, column, [(&self.matrix, out.as_mut_slice())]);
+        Matrix::multiply(&pool(), *instructions, column, [(&self.matrix, out.as_mut_slice())]);
         for (out, bias) in out.iter_mut().zip(&self.bias) {
             *out += bias;
         }

@@ -155,6 +155,13 @@ impl Weights {
         Ok(Self { tensors, path: path.to_owned(), store: RefCell::default() })
     }
 
+    /// Takes in the tensors of another file, each as `prefix.name`; complaints about them name this
+    /// file.
+    pub fn join(&mut self, prefix: &str, other: Self) {
+        let renamed = other.tensors.into_iter();
+        self.tensors.extend(renamed.map(|(name, array)| (format!("{prefix}.{name}"), array)));
+    }
+
     /// Name and shape of every tensor, in the order of their names.
     pub fn shapes(&self) -> BTreeMap<&str, &[usize]> {
         let tensors = self.tensors.iter();

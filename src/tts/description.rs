@@ -1,7 +1,7 @@
 //! `model.toml`: what a model's folder says of the weights beside it.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -9,11 +9,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     domain::{AttentionWindow, MelConfig, MelConvention, ModelKind},
-    tts::Error,
+    tts::{Error, recognize},
 };
 
 /// The description's name in each folder.
 pub(super) const DESCRIPTION: &str = "model.toml";
+
+/// SpeechBrain's predictor of pauses, which is published beside its FastSpeech 2.
+pub(super) const SILENCES: &str = "spn_predictor.ckpt";
 
 /// A model's description, read but for the table of its kind.
 pub(super) struct Description {
@@ -58,16 +61,20 @@ fn default_file() -> String {
 }
 
 impl Description {
-    /// Reads the description in `folder`.
+    /// Reads the description in `folder`; where there is none, as with checkpoints that are fetched
+    /// as they were published, what the weights tell.
     ///
     /// # Errors
-    /// If it cannot be read or what it says of mels cannot be.
+    /// If it cannot be read, what it says of mels cannot be, or the weights are nothing known.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(DESCRIPTION);
         let wrong = |why: String| Error::Description { why, path: path.clone() };
-        let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let document: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| wrong(said(&error)))?;
+        let document = match fs::read_to_string(&path) {
+            Ok(text) => text.parse().map_err(|error: toml::de::Error| wrong(said(&error)))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => told_by_weights(folder)?
+                .ok_or_else(|| wrong("there is none, nor weights that could tell".into()))?,
+            Err(error) => return Err(wrong(error.to_string())),
+        };
         let common: Common = document.clone().try_into().map_err(|error| wrong(said(&error)))?;
         let mel = common.mel.complete(common.sample_rate);
         if mel.n_fft == 0 || mel.hop_length == 0 || mel.n_mels == 0 || mel.win_length > mel.n_fft {
@@ -135,6 +142,26 @@ impl MelTable {
             convention: self.convention,
         }
     }
+}
+
+/// What the weights in a folder are by their tensors, if there are any.
+fn told_by_weights(folder: &Path) -> Result<Option<toml::Table>, Error> {
+    let is_weights = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let extension = path.extension().unwrap_or_default();
+        path.is_file()
+            && name != SILENCES
+            && !name.starts_with('.')
+            && !["part", "sha256", "toml", "md"].iter().any(|other| extension == *other)
+    };
+    let files = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let Some(path) = files.map(|file| file.path()).find(is_weights) else { return Ok(None) };
+    let found = recognize::inspect(&path)?;
+    let mut document = found.description;
+    document.insert("kind".into(), found.model.kind.key().into());
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    document.insert("file".into(), name.into());
+    Ok(Some(document))
 }
 
 /// Both sides of a window, or none.

@@ -16,7 +16,7 @@ use crate::{
             tacotron::{Levels, Tacotron, TacotronConfig},
             tacotron2::{Tacotron2, Tacotron2Config},
         },
-        description::{Description, window},
+        description::{Description, SILENCES, window},
         vocoder::{GeneratorConfig, HifiGan, Vocoder, WaveNet, WaveNetConfig},
     },
 };
@@ -54,7 +54,12 @@ pub fn load_fastspeech2(folder: &Path) -> Result<FastSpeech2, Error> {
         pitch_hz: Statistics { mean: table.pitch_mean_hz, std: table.pitch_std_hz },
         energy: Statistics { mean: table.energy_mean, std: table.energy_std },
     };
-    FastSpeech2::new(&Weights::read(&description.weights)?, config)
+    let mut weights = Weights::read(&description.weights)?;
+    let silences = folder.join(SILENCES);
+    if silences.is_file() {
+        weights.join("spn_predictor", Weights::read(&silences)?);
+    }
+    FastSpeech2::new(&weights, config)
 }
 
 fn load_matcha(description: &Description) -> Result<Matcha, Error> {
@@ -447,6 +452,28 @@ pub mod tests {
             Phoneme { symbol, id, word_idx: None }
         });
         PhonemeSequence { phonemes: phonemes.collect(), ..PhonemeSequence::default() }
+    }
+
+    #[test]
+    fn a_checkpoint_alone_in_its_folder_says_itself_what_it_is() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tts");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("model.ckpt.part"), b"what came of an earlier try").unwrap();
+        fs::copy(
+            fixtures.join("checkpoints/matcha_lightning.ckpt"),
+            folder.path().join("matcha_ljspeech.ckpt"),
+        )
+        .unwrap();
+        let voice = load_acoustic(folder.path()).unwrap();
+        assert_eq!(voice.mel_config().convention, MelConvention::HifiGan);
+        assert!(load_vocoder(folder.path()).is_err(), "it is no vocoder");
+    }
+
+    #[test]
+    fn a_folder_without_weights_says_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = load_acoustic(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("model.toml"), "{error}");
     }
 
     #[test]

@@ -19,4 +19,4 @@ pub use load::{load_acoustic, load_fastspeech2, load_hifigan, load_vocoder};
 pub use recognize::{Complaint, Recognized, inspect};
 pub use symbols::SymbolTable;
 pub use text::{FrontEnd, G2p};
-pub use vocoder::{GriffinLim, Heard, Vocoder};
+pub use vocoder::{GriffinLim, Heard, MelReader, Vocoder};

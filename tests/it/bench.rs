@@ -1,4 +1,4 @@
-//! `formant bench engine`: the figures are there, and agree with each other.
+//! `formant bench`: the figures are there, and agree with each other.
 
 use serde_json::Value;
 
@@ -96,6 +96,35 @@ fn a_peer_without_a_peer_is_wrong_usage() {
     complaint(formant(&["bench", "engine", "--only", "everything"]), 2);
 }
 
+#[test]
+fn speech_is_measured_part_by_part_and_thread_by_thread() {
+    let mut command = formant(&["bench", "speech", "--quick", "--json", "--threads", "2"]);
+    command.args(["--voices", "joe-fastspeech2,joe-tacotron2"]);
+    let lines = json_lines(command);
+    let report = lines.last().unwrap();
+    let figures = report["figures"].as_array().unwrap();
+    let of = |figure: &Value| {
+        (
+            figure["model"].as_str().unwrap().to_owned(),
+            figure["part"].as_str().unwrap().to_owned(),
+            figure["threads"].as_u64().unwrap(),
+        )
+    };
+    let expected = [
+        ("joe-fastspeech2", "acoustic"),
+        ("joe-tacotron2", "acoustic"),
+        ("joe-hifigan", "vocoder"),
+    ]
+    .into_iter()
+    .flat_map(|(model, part)| [1, 2].map(|n| (model.to_owned(), part.to_owned(), n)));
+    assert_eq!(figures.iter().map(of).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    for figure in figures {
+        let samples = figure["samples"].as_array().unwrap();
+        assert_eq!(samples.len(), 2, "{figure}");
+        assert!(samples.iter().all(|sample| sample["n_tokens"].as_u64() > Some(100)), "{figure}");
+    }
+}
+
 /// Programs that stand in for a Python with the binding.
 #[cfg(unix)]
 mod stand_in {
@@ -115,9 +144,22 @@ mod stand_in {
 
     #[test]
     fn a_python_without_the_binding_is_answered_with_how_to_install_it() {
-        let (_folder, command) = beside("print('{\"error\": \"no llama_cpp\"}')", "decode");
+        let (_folder, command) =
+            beside("print('{\"error\": \"llama-cpp-python is missing\"}')", "decode");
         let said = complaint(command, 1);
         assert!(said.contains("benches/peer_llama_cpp.sh"), "{said}");
+    }
+
+    #[test]
+    fn a_python_without_a_speech_engine_is_answered_with_how_to_install_it() {
+        let (folder, _) = beside("print('{\"error\": \"onnxruntime is missing\"}')", "decode");
+        let mut command = formant(&["bench", "speech", "--quick", "--voices", "joe-fastspeech2"]);
+        command.args(["--peer", "onnxruntime", "--peer-python"]).arg(folder.path().join("python"));
+        let said = complaint(command, 1);
+        assert!(
+            said.contains("onnxruntime is missing") && said.contains("benches/peer_speech.sh"),
+            "{said}"
+        );
     }
 
     #[test]

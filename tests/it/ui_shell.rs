@@ -190,6 +190,7 @@ fn a_model_that_arrives_is_seen_after_a_refresh() {
     let mut window = Window::new();
     window.click(Role::Tab, "Models");
     window.wait_for("the list of models", |window| !window.app().models().is_empty());
+    let n_known = window.app().models().len();
     let folder = window.folders.bundled.join("tiny");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("weights"), "abc").unwrap();
@@ -206,7 +207,7 @@ fn a_model_that_arrives_is_seen_after_a_refresh() {
     "#;
     std::fs::write(folder.join("model.toml"), manifest).unwrap();
     window.press(Modifiers::NONE, Key::F5);
-    window.wait_for("the new model", |window| window.app().models().len() == 2);
+    window.wait_for("the new model", |window| window.app().models().len() == n_known + 1);
     window.harness.run_steps(2);
     assert!(window.shows("Tiny letters") && window.shows("PER") && window.shows("4.5"));
     // The hash above is that of "abc".

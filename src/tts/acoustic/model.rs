@@ -85,6 +85,12 @@ pub trait AcousticModel: Send {
     /// Memory of its weights.
     fn n_bytes(&self) -> u64;
 
+    /// The sentence with what the model itself adds to it before it speaks: pauses, where it tells
+    /// where a reader would make one.
+    fn complete(&self, phonemes: PhonemeSequence) -> PhonemeSequence {
+        phonemes
+    }
+
     /// The mel of one sentence.
     ///
     /// # Errors

@@ -67,6 +67,7 @@ impl FrontEnd {
         symbols: &SymbolTable,
     ) -> Result<PhonemeSequence, Error> {
         let mut writer = Writer::new(normalize(sentence), symbols);
+        writer.sequence.left_out = unsaid(sentence);
         let tokens = tokens(&writer.sequence.normalized);
         let n_words = tokens.iter().filter(|token| matches!(token, Token::Word(_))).count();
         if n_words == 0 {
@@ -166,8 +167,30 @@ impl<'a> Writer<'a> {
             .find_map(|symbol| Some((symbol, self.symbols.id(symbol)?)));
         if let Some((symbol, id)) = written {
             self.sequence.phonemes.push(Phoneme { symbol: symbol.to_owned(), id, word_idx });
+        } else if word_idx.is_some() && !self.sequence.left_out.iter().any(|left| left == symbol) {
+            self.sequence.left_out.push(symbol.to_owned());
         }
     }
+}
+
+/// Letters, digits and signs of a sentence that nothing is said for, each once.
+fn unsaid(sentence: &str) -> Vec<String> {
+    let is_said = |character: char| {
+        let spelled = normalize(character.encode_utf8(&mut [0; 4]));
+        spelled.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    let mut unsaid: Vec<String> = Vec::new();
+    for character in sentence.chars() {
+        let text = character.to_string();
+        if character.is_alphanumeric()
+            && !character.is_ascii()
+            && !unsaid.contains(&text)
+            && !is_said(character)
+        {
+            unsaid.push(text);
+        }
+    }
+    unsaid
 }
 
 /// Words (`[a-z]+('[a-z]+)*'?`) and marks; a long dash is a comma, a hyphen a space.
@@ -219,6 +242,16 @@ mod tests {
     fn front_end() -> FrontEnd {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/g2p-en");
         FrontEnd::new(G2p::load(&folder).unwrap())
+    }
+
+    #[test]
+    fn what_has_no_sound_is_told() {
+        let front_end = front_end();
+        let left_out = |text: &str| {
+            front_end.phonemes(text, &SymbolTable::formant()).unwrap().left_out.join(" ")
+        };
+        assert_eq!(left_out("Tokyo is 東京, Café naïve; 50 €."), "東 京");
+        assert_eq!(left_out("Plain words, and 3 numbers!"), "");
     }
 
     fn spoken(front_end: &FrontEnd, text: &str, symbols: &SymbolTable) -> String {

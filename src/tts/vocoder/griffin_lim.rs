@@ -1,6 +1,7 @@
 //! Griffin-Lim as a vocoder: no weights, robotic, always there.
 
 use crate::{
+    domain::MelConfig,
     dsp::{self, Phase},
     tts::{
         Error,
@@ -27,6 +28,10 @@ impl Default for GriffinLim {
 impl Vocoder for GriffinLim {
     fn n_bytes(&self) -> u64 {
         0
+    }
+
+    fn mel_config(&self) -> Option<&MelConfig> {
+        None
     }
 
     /// All at once, when the mel is whole: a phase depends on all frames around it.

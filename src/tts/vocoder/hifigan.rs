@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{MelConfig, MelConvention},
-    nn::{Features, Weights},
+    nn::{Features, Weights, n_threads, side_by_side},
     tts::{
         Error,
         vocoder::{
@@ -15,7 +15,7 @@ use crate::{
 /// Frames that SpeechBrain repeats at both ends before it generates.
 const SPEECHBRAIN_PADDING: usize = 5;
 /// Multiply-adds in one stretch: 30 to 50 ms of one core, so that others get their turn.
-const STRETCH_COST: u64 = 750_000_000;
+const STRETCH_COST: u64 = 1_000_000_000;
 /// Frames in one stretch; fewer would spend most of the work on what lies around it.
 const STRETCH_FRAMES: std::ops::RangeInclusive<u64> = 16..=64;
 
@@ -56,6 +56,10 @@ impl Vocoder for HifiGan {
         self.generator.n_bytes()
     }
 
+    fn mel_config(&self) -> Option<&MelConfig> {
+        Some(&self.mel)
+    }
+
     fn sound(
         &mut self,
         heard: &Heard<'_>,
@@ -85,9 +89,23 @@ impl Vocoder for HifiGan {
         } else {
             n_frames
         };
-        for start in (from..end).step_by(step) {
-            let stop = (start + step).min(end);
-            on_samples(&self.generator.stretch(&features, first + start..first + stop))?;
+        // The first stretch is waited for, so all threads share its layers; of the rest each thread
+        // takes stretches of its own, which do not wait for each other.
+        let mut start = from;
+        let mut n_together = 1;
+        while start < end {
+            let n = (end - start).div_ceil(step).min(n_together);
+            let sound = |at: usize| {
+                let start = start + at * step;
+                let stop = (start + step).min(end);
+                self.generator.stretch(&features, first + start..first + stop)
+            };
+            let stretches = if n == 1 { vec![sound(0)] } else { side_by_side(n, sound) };
+            for samples in stretches {
+                on_samples(&samples)?;
+            }
+            start += n * step;
+            n_together = n_threads();
         }
         Ok(end)
     }
@@ -104,8 +122,15 @@ fn repeat_ends(mel: &Features) -> Features {
 
 #[cfg(test)]
 mod tests {
+    use std::{num::NonZeroUsize, sync::Arc};
+
     use super::*;
-    use crate::{domain::MelSpectrogram, job::Cancelled, tts::load::tests::vocoder};
+    use crate::{
+        domain::MelSpectrogram,
+        job::Cancelled,
+        nn::{kernels::Pool, share_work_among},
+        tts::load::tests::vocoder,
+    };
 
     fn mel(convention: MelConvention, n_frames: usize) -> MelSpectrogram {
         let frames =
@@ -144,6 +169,16 @@ mod tests {
             check("hifigan", MelConvention::HifiGan, n_frames);
             check("speechbrain", MelConvention::SpeechBrain, n_frames);
         }
+    }
+
+    #[test]
+    fn several_threads_give_the_samples_of_one() {
+        let mel = mel(MelConvention::HifiGan, 230);
+        let sound = || vocoder("hifigan").vocode(&mel, &mut |_| Ok(())).unwrap().samples;
+        let alone = sound();
+        let three = Pool::new(NonZeroUsize::new(3).unwrap()).unwrap();
+        share_work_among(Arc::new(three));
+        assert_eq!(sound(), alone);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Mel to sound.
 
+mod converting;
 mod generator;
 mod griffin_lim;
 mod hifigan;
 mod model;
 mod wavenet;
 
+pub use converting::MelReader;
 pub use generator::{Generator, GeneratorConfig};
 pub use griffin_lim::GriffinLim;
 pub use hifigan::HifiGan;

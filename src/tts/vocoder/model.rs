@@ -28,6 +28,9 @@ pub trait Vocoder: Send {
     /// Memory of its weights.
     fn n_bytes(&self) -> u64;
 
+    /// The mel that it has learned; `None` if it reads any.
+    fn mel_config(&self) -> Option<&MelConfig>;
+
     /// Sounds as many frames as can be sounded, from `from` on, and returns where it stopped. Pieces
     /// give what the whole gives.
     ///

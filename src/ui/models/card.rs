@@ -131,11 +131,13 @@ fn actions_ui(
             button(ui, egui::Button::new("Verify"), Pressed::Verify, "Verify", tooltip);
         }
         ModelState::Missing => {
-            let text = format!("Fetch {}", units::bytes(model.bytes));
+            // Some publishers do not state a size.
+            let size = if model.bytes == 0 { String::new() } else { units::bytes(model.bytes) };
+            let text = format!("Fetch {size}").trim_end().to_owned();
             let fetch = theme::primary_button(&text, ui.visuals());
             let tooltip = format!(
                 "Fetch {} from {}; goes on where it was stopped, and is checked before it counts",
-                units::bytes(model.bytes),
+                if size.is_empty() { "it" } else { &size },
                 model.source
             );
             button(ui, fetch, Pressed::Fetch, "Fetch", &tooltip);

@@ -10,7 +10,7 @@ use super::{
     state::{Doing, Ending, State},
 };
 use crate::{
-    domain::{ModelInfo, ModelKind, ModelState, Progress},
+    domain::{ModelInfo, ModelKind, ModelOrigin, ModelState, Progress},
     engine::{self, EngineJob, ErrorKind, ImportRequest, Status},
     job::{Job, Update},
     library::{self, catalog},
@@ -228,7 +228,7 @@ impl ModelsPage {
 
     fn group_ui(&mut self, ui: &mut egui::Ui, group: Group, ctx: &mut Context<'_>) {
         let models = ctx.models;
-        let mut of_group = models.iter().filter(|model| group.holds(model.kind)).peekable();
+        let mut of_group = models.iter().filter(|model| group.holds(model)).peekable();
         theme::section(ui, group.title());
         ui.label(theme::caption(group.words(), ui.visuals()));
         if of_group.peek().is_none() {
@@ -376,15 +376,17 @@ fn memory(status: &Status) -> String {
 enum Group {
     Speech,
     Language,
+    Published,
 }
 
 impl Group {
-    const ALL: [Self; 2] = [Self::Speech, Self::Language];
+    const ALL: [Self; 3] = [Self::Speech, Self::Language, Self::Published];
 
     fn title(self) -> &'static str {
         match self {
             Self::Speech => "Speech",
             Self::Language => "Language models",
+            Self::Published => "Published speech models",
         }
     }
 
@@ -394,14 +396,20 @@ impl Group {
                 "Text becomes phonemes (G2P), phonemes become a mel (FastSpeech 2, Matcha-TTS, the Tacotrons), the mel becomes sound (HiFi-GAN, WaveNet)."
             }
             Self::Language => "They write the replies on the Chat page.",
+            Self::Published => {
+                "Voices and vocoders that others trained on LJSpeech, to compare with: fetched when you want them, as they were published."
+            }
         }
     }
 
-    fn holds(self, kind: ModelKind) -> bool {
-        let is_language = kind == ModelKind::Llama;
+    fn holds(self, model: &ModelInfo) -> bool {
+        let is_language = model.kind == ModelKind::Llama;
+        let is_elsewhere =
+            model.origin == ModelOrigin::Catalog && model.state == ModelState::Missing;
         match self {
-            Self::Speech => !is_language,
+            Self::Speech => !is_language && !is_elsewhere,
             Self::Language => is_language,
+            Self::Published => !is_language && is_elsewhere,
         }
     }
 
@@ -417,6 +425,7 @@ impl Group {
                 catalog::G2P,
             ),
             Self::Language => "No language model is known.".to_owned(),
+            Self::Published => "All that are known are here.".to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::faults::Faults;
 use crate::{
-    domain::{SpeechRecord, SpeechTiming, Waveform},
+    domain::{SpeechRecord, SpeechTiming, SpeechWarning, Waveform},
     engine::{SpeakRequest, SpokenSentence},
     ui::widgets::{
         alignment_view::{Interval, IntervalKind, Looked, interval_at},
@@ -102,6 +102,8 @@ pub struct Take {
     pub timing: Option<SpeechTiming>,
     /// What made it.
     pub record: Option<SpeechRecord>,
+    /// What is not as it should be.
+    pub warnings: Vec<SpeechWarning>,
     /// Counts changes of what is drawn.
     pub revision: u64,
 }
@@ -129,6 +131,7 @@ impl Take {
             first_audio: None,
             timing: None,
             record: None,
+            warnings: Vec::new(),
             revision: 0,
         }
     }

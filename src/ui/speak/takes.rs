@@ -190,6 +190,9 @@ fn facts(take: &Take) -> String {
     if let Some(rtf) = take.rtf() {
         facts.push(format!("RTF {rtf:.3}"));
     }
+    if !take.warnings.is_empty() {
+        facts.push(format!("⚠ {}", take.warnings.len()));
+    }
     if let Some(first_audio) = take.first_audio {
         facts.push(format!("first {} ms", first_audio.as_millis()));
     }
@@ -217,6 +220,10 @@ fn details_ui(
         ui.label(theme::caption(made_by, ui.visuals())).on_hover_text("Voice and vocoder");
     }
     figures_ui(ui, take);
+    for warning in &take.warnings {
+        let words = RichText::new(format!("⚠ {warning}")).small();
+        ui.label(words.color(theme::color(Hue::Warn, ui.visuals())));
+    }
     if let Some(faults) = &take.faults {
         let hue = if faults.marks.is_empty() { Hue::Muted } else { Hue::Bad };
         let words = RichText::new(format!("Attention: {}", faults.words)).small();

@@ -1,7 +1,9 @@
 //! FastSpeech 2 as a voice: phonemes in, a mel out, with prosody in Hz and the user's factors.
 
 use crate::{
-    domain::{Alignment, MelConfig, MelSpectrogram, PhonemeSequence, Prosody, ProsodyControls},
+    domain::{
+        Alignment, MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, Prosody, ProsodyControls,
+    },
     nn::Weights,
     tts::{
         Error, SymbolTable,
@@ -16,6 +18,9 @@ use crate::{
 
 /// Frames that one sentence may take: four minutes at 86 frames a second.
 const MAX_FRAMES: usize = 20_000;
+
+/// SpeechBrain's symbol of a pause.
+const PAUSE: &str = "spn";
 
 /// What the weights do not tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +103,22 @@ impl AcousticModel for FastSpeech2 {
         self.network.n_bytes()
     }
 
+    /// A pause behind each word where its predictor, if it has one, hears one and none is written.
+    fn complete(&self, phonemes: PhonemeSequence) -> PhonemeSequence {
+        let Some(id) = self.config.symbols.id(PAUSE) else { return phonemes };
+        let ids = phonemes.ids();
+        let mut ends_word = vec![0.0; ids.len()];
+        for word in phonemes.words.iter().filter(|word| !word.phonemes.is_empty()) {
+            ends_word[word.phonemes.end - 1] = 1.0;
+        }
+        let Some(logits) = self.network.silence_logits(&ids, &ends_word) else { return phonemes };
+        let is_paused = |at: usize| {
+            let next = phonemes.phonemes.get(at + 1);
+            ends_word[at] > 0.0 && logits[at] > 0.0 && next.is_some_and(|next| next.id != id)
+        };
+        insert_pauses(&phonemes, id, is_paused)
+    }
+
     fn synthesize(
         &mut self,
         phonemes: &PhonemeSequence,
@@ -141,6 +162,29 @@ impl AcousticModel for FastSpeech2 {
             linear: None,
         })
     }
+}
+
+/// The sequence with a pause behind each phoneme that has one.
+fn insert_pauses(
+    sequence: &PhonemeSequence,
+    id: u32,
+    is_paused: impl Fn(usize) -> bool,
+) -> PhonemeSequence {
+    let mut phonemes = Vec::new();
+    // Where each phoneme has gone.
+    let mut places = Vec::new();
+    for (at, phoneme) in sequence.phonemes.iter().enumerate() {
+        places.push(phonemes.len());
+        phonemes.push(phoneme.clone());
+        if is_paused(at) {
+            phonemes.push(Phoneme { symbol: PAUSE.to_owned(), id, word_idx: None });
+        }
+    }
+    let mut words = sequence.words.clone();
+    for word in words.iter_mut().filter(|word| !word.phonemes.is_empty()) {
+        word.phonemes = places[word.phonemes.start]..places[word.phonemes.end - 1] + 1;
+    }
+    PhonemeSequence { phonemes, words, ..sequence.clone() }
 }
 
 /// Frames of each phoneme; at least one in all.
@@ -198,7 +242,7 @@ fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::{
-        domain::VoiceOptions,
+        domain::{VoiceOptions, Word},
         tts::load::tests::{phonemes, voice},
     };
 
@@ -224,6 +268,31 @@ mod tests {
         assert!(acoustics.mel.frames.iter().all(|value| value.is_finite()));
         let prosody = acoustics.prosody.as_ref().unwrap();
         assert_eq!((prosody.f0_hz.len(), prosody.energy.len()), (n_phonemes, n_phonemes));
+    }
+
+    #[test]
+    fn words_keep_their_phonemes_where_pauses_come_between() {
+        let mut sequence = phonemes(1..6);
+        let word = |text: &str, phonemes| Word { text: text.into(), phonemes, guessed: false };
+        sequence.words = vec![word("a", 0..2), word("b", 2..5)];
+        let paused = insert_pauses(&sequence, 40, |at| at == 1);
+        assert_eq!(paused.ids(), [1, 2, 40, 3, 4, 5]);
+        assert_eq!(paused.words[0].phonemes, 0..2);
+        assert_eq!(paused.words[1].phonemes, 3..6);
+        assert_eq!(paused.phonemes[2].word_idx, None);
+    }
+
+    #[test]
+    fn pauses_come_only_behind_words_and_not_twice() {
+        let voice = voice();
+        let pause = voice.symbols().id(PAUSE).unwrap();
+        let mut sequence = phonemes([1, 2, pause, 3, 4, 5]);
+        let word = |text: &str, phonemes| Word { text: text.into(), phonemes, guessed: false };
+        sequence.words = vec![word("a", 0..2), word("b", 3..5), word("c", 5..6)];
+        let ids = voice.complete(sequence).ids();
+        let without: Vec<u32> = ids.iter().copied().filter(|&id| id != pause).collect();
+        assert_eq!(without, [1, 2, 3, 4, 5]);
+        assert!(ids.windows(2).all(|pair| pair != [pause, pause]), "{ids:?}");
     }
 
     #[test]

@@ -99,6 +99,10 @@ impl Vocoder for WaveNet {
     }
 
     /// Only a whole mel: waiting for it is nothing beside sounding it.
+    fn mel_config(&self) -> Option<&MelConfig> {
+        Some(&self.mel)
+    }
+
     fn sound(
         &mut self,
         heard: &Heard<'_>,

@@ -67,6 +67,7 @@ impl SpeakState {
                     take.first_audio = Some(speech.timing.first_audio);
                     take.timing = Some(speech.timing);
                     take.record = Some(speech.record);
+                    take.warnings = speech.warnings;
                     take.n_sentences = speech.n_sentences;
                     take.waveform = speech.waveform;
                     take.revision += 1;

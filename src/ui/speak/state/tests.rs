@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    domain::{SpeechRecord, SpeechTiming},
+    domain::{SpeechRecord, SpeechTiming, SpeechWarning},
     engine::{Error, Speech},
     job::Cancelled,
     ui::speak::{example, files::Restored, take::Phase},
@@ -89,9 +89,17 @@ fn the_end_brings_the_figures() {
         first_audio: Duration::from_millis(80),
         ..SpeechTiming::default()
     };
-    let speech = Speech { waveform, timing, record: record(), n_sentences: 1, n_phonemes: 9 };
+    let speech = Speech {
+        waveform,
+        timing,
+        record: record(),
+        n_sentences: 1,
+        n_phonemes: 9,
+        warnings: vec![SpeechWarning::NotNumbers { n_samples: 3 }],
+    };
     assert_eq!(state.finish(Ok(speech), Instant::now()), None);
     let take = state.selected_take().unwrap();
+    assert_eq!(take.warnings, [SpeechWarning::NotNumbers { n_samples: 3 }]);
     assert!((take.rtf().unwrap() - 0.25).abs() < 1e-6);
     assert_eq!(take.first_audio, Some(Duration::from_millis(80)));
     assert_eq!(take.phase, Phase::Done);
@@ -219,7 +227,14 @@ fn end(state: &mut SpeakState) {
     let id = state.speaking.as_ref().unwrap().take;
     let waveform = state.takes[state.idx_of(id).unwrap()].waveform.clone();
     let timing = SpeechTiming::default();
-    let speech = Speech { waveform, timing, record: record(), n_sentences: 1, n_phonemes: 9 };
+    let speech = Speech {
+        waveform,
+        timing,
+        record: record(),
+        n_sentences: 1,
+        n_phonemes: 9,
+        warnings: Vec::new(),
+    };
     assert_eq!(state.finish(Ok(speech), Instant::now()), None);
 }
 
