@@ -12,8 +12,10 @@ pub mod settings;
 
 pub mod dsp;
 pub mod nn;
+pub mod plot;
 
 pub mod lm;
+pub mod metrics;
 pub mod tts;
 
 pub mod library;

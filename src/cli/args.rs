@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     domain::{
-        AttentionWindow, DeviceChoice, DurationChoice, ModelShape, ProsodyControls, VoiceOptions,
-        WindowChoice,
+        AttentionWindow, DeviceChoice, DurationChoice, Measure, ModelShape, ProsodyControls,
+        VoiceOptions, WindowChoice,
     },
     engine::{BenchPart, SpeechEngine},
     settings::Engine,
@@ -41,6 +41,8 @@ pub enum Command {
     Devices(Devices),
     /// Measure how fast Formant is on this machine
     Bench(Bench),
+    /// Compare speech systems: speed, word errors, signal quality, attention, distance from recordings
+    Eval(Eval),
 }
 
 /// `formant speak`
@@ -313,6 +315,66 @@ pub struct BenchEngine {
     pub json: bool,
 }
 
+/// `formant eval`
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// Voices as `formant models list` names them, with what they are led by:
+    /// joe-fastspeech2,joe-matcha:steps=2:temperature=0.5; all that are here if none is named
+    #[arg(long, value_name = "SYSTEM", value_delimiter = ',')]
+    pub systems: Vec<String>,
+    /// Vocoders, each of which sounds every system that names none: hifigan, griffin-lim, or as
+    /// `formant models list` names them
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub vocoder: Vec<String>,
+    /// Sentences, a line each, named 000, 001, …; or NAME|TEXT
+    #[arg(long, value_name = "FILE")]
+    pub sentences: Option<PathBuf>,
+    /// How many of the fifty sentences that no bundled voice was trained on; with --sentences, how
+    /// many of those [default: 10]
+    #[arg(long, value_name = "N")]
+    pub heldout: Option<usize>,
+    /// Recordings of the sentences, named as they are (000.wav): to tell how far the systems are from
+    /// them
+    #[arg(long, value_name = "FOLDER")]
+    pub references: Option<PathBuf>,
+    /// Instead of speaking, let vocoders sound the mels of these recordings, and tell what is lost
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["systems", "references"])]
+    pub copy_synthesis: Option<PathBuf>,
+    /// Take only these figures
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    pub metrics: Vec<Metric>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write a line of figures for each sentence and system
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write everything, the table with its intervals first; "-" prints it instead of the table
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the figures as a picture
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+    /// Keep what the systems said in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+}
+
+/// Kinds of figures of speech.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Metric {
+    /// Real-time factors and first audio
+    Speed,
+    /// Word error rate by Whisper tiny.en
+    Wer,
+    /// Signal quality by DNSMOS
+    Dnsmos,
+    /// Skips, repeats and stalls
+    Attention,
+    /// Mel L1, MCD and F0 beside recordings; STOI of copies
+    Reference,
+}
+
 /// Figures that belong together.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Part {
@@ -405,6 +467,18 @@ impl From<Device> for DeviceChoice {
             Device::Cpu => Self::Cpu,
             Device::Cuda => Self::Cuda,
             Device::Metal => Self::Metal,
+        }
+    }
+}
+
+impl From<Metric> for Measure {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Speed => Self::Speed,
+            Metric::Wer => Self::Wer,
+            Metric::Dnsmos => Self::Dnsmos,
+            Metric::Attention => Self::Attention,
+            Metric::Reference => Self::Reference,
         }
     }
 }

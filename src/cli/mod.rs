@@ -7,6 +7,8 @@ mod bench_speech;
 mod bench_table;
 mod chat;
 mod devices;
+mod eval;
+mod eval_table;
 mod interrupt;
 mod models;
 mod output;

@@ -9,7 +9,7 @@ use super::{
     run::Setting,
 };
 use crate::{
-    domain::{ModelInfo, ModelOrigin, ModelState, Progress},
+    domain::{ModelInfo, ModelKind, ModelOrigin, ModelState, Progress},
     engine::ImportRequest,
     library::Placement,
 };
@@ -136,6 +136,7 @@ fn import(setting: &Setting, request: ImportRequest, json: bool) -> Result<()> {
     let usage = match model.kind {
         kind if kind.is_voice() => format!("speak with it: formant speak TEXT --voice {id}"),
         kind if kind.is_vocoder() => format!("sound with it: formant speak TEXT --vocoder {id}"),
+        ModelKind::Whisper => "measure voices with it: formant eval".to_owned(),
         _ => format!("chat with it: formant chat --model {id}"),
     };
     println!("{id} is ready; {usage}");

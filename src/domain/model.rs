@@ -27,6 +27,8 @@ pub enum ModelKind {
     G2p,
     /// A Llama-family language model.
     Llama,
+    /// Sound to text.
+    Whisper,
 }
 
 impl ModelKind {
@@ -41,6 +43,7 @@ impl ModelKind {
             Self::WaveNet => "WaveNet",
             Self::G2p => "G2P",
             Self::Llama => "Language model",
+            Self::Whisper => "Whisper",
         }
     }
 }
@@ -57,6 +60,7 @@ impl ModelKind {
             Self::WaveNet => "wavenet",
             Self::G2p => "g2p",
             Self::Llama => "llama",
+            Self::Whisper => "whisper",
         }
     }
 
@@ -80,7 +84,7 @@ impl ModelKind {
             Self::Matcha => &[Steps, Temperature, LengthScale, Durations],
             Self::Tacotron2 => &[GateThreshold, Window],
             Self::Tacotron => &[Window],
-            Self::HifiGan | Self::WaveNet | Self::G2p | Self::Llama => &[],
+            Self::HifiGan | Self::WaveNet | Self::G2p | Self::Llama | Self::Whisper => &[],
         }
     }
 }

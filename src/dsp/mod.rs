@@ -8,6 +8,7 @@ mod mel_conversion;
 mod picture;
 mod pitch;
 mod pitch_path;
+mod resample;
 mod stft;
 mod warp;
 
@@ -22,5 +23,6 @@ pub use mel_conversion::MelConversion;
 pub use picture::{ColorMap, Picture, mel_picture};
 pub use pitch::pitch_track;
 pub use realfft::num_complex::Complex;
+pub use resample::{LowPass, resample};
 pub use stft::{Spectrum, Stft};
 pub use warp::{warp_by_distance, warp_by_durations};

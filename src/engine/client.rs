@@ -18,6 +18,7 @@ use super::{
         SpeechBenchRequest,
     },
     chat,
+    evaluate::{self, EvaluateEvent, EvaluateRequest},
     protocol::{ChatEvent, ChatRequest, ChatSummary, SpeakEvent, SpeakRequest, Speech},
     speak,
 };
@@ -103,6 +104,13 @@ impl Client {
     ) -> EngineJob<SpeechBenchEvent, SpeechBenchReport> {
         self.submit(Command::Long, move |accelerator, reply| {
             bench::run_speech(accelerator, &request, reply)
+        })
+    }
+
+    /// Puts speech systems to the test, sentence by sentence; what is found is in the events.
+    pub fn evaluate(&self, request: EvaluateRequest) -> EngineJob<EvaluateEvent, ()> {
+        self.submit(Command::Long, move |accelerator, reply| {
+            evaluate::run(accelerator, &request, reply)
         })
     }
 

@@ -32,6 +32,9 @@ pub enum Error {
     /// What was asked for to run on cannot be had.
     #[error(transparent)]
     Device(#[from] nn::DeviceError),
+    /// What listens to speech could not be loaded.
+    #[error(transparent)]
+    Weights(#[from] nn::WeightsError),
     /// Figures could not be taken.
     #[error("{0}")]
     Bench(String),

@@ -8,6 +8,7 @@ mod bench;
 mod chat;
 mod client;
 mod error;
+mod evaluate;
 mod import;
 mod models;
 mod protocol;
@@ -21,6 +22,7 @@ pub use bench::{
 };
 pub use client::{Client, EngineJob};
 pub use error::{Error, ErrorKind};
+pub use evaluate::{EvaluateEvent, EvaluateRequest, Trial, held_out_sentences};
 pub use import::ImportRequest;
 pub use protocol::{
     ChatEvent, ChatRequest, ChatSummary, ChatTiming, SpeakEvent, SpeakRequest, Speech,

@@ -8,6 +8,7 @@ use crate::{
     job::Cancelled,
     library::{Library, catalog},
     lm::{Backend, LanguageModel},
+    metrics::{Dnsmos, Whisper},
     tts::{self, AcousticModel, FrontEnd, G2p, Vocoder},
 };
 
@@ -26,6 +27,8 @@ pub(super) struct Models {
     voices: Vec<Loaded<Shared<dyn AcousticModel>>>,
     vocoders: Vec<Loaded<Shared<dyn Vocoder>>>,
     language: Vec<Loaded<Arc<LanguageModel>>>,
+    recognizers: Vec<Loaded<Rc<RefCell<Whisper>>>>,
+    dnsmos: Option<Rc<Dnsmos>>,
 }
 
 /// A model in memory. Its size stands beside it, since a model at work cannot be asked.
@@ -52,6 +55,8 @@ impl Models {
             voices: Vec::new(),
             vocoders: Vec::new(),
             language: Vec::new(),
+            recognizers: Vec::new(),
+            dnsmos: None,
         }
     }
 
@@ -73,7 +78,8 @@ impl Models {
 
     /// What is in memory.
     pub(super) fn loaded(&self) -> Vec<LoadedModel> {
-        shown(&self.voices).chain(shown(&self.vocoders)).chain(shown(&self.language)).collect()
+        let speech = shown(&self.voices).chain(shown(&self.vocoders));
+        speech.chain(shown(&self.language)).chain(shown(&self.recognizers)).collect()
     }
 
     /// Text to phonemes.
@@ -156,6 +162,40 @@ impl Models {
         Ok(model)
     }
 
+    /// Speech to text.
+    pub(super) fn whisper(
+        &mut self,
+        id: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Rc<RefCell<Whisper>>, Error> {
+        if let Some(whisper) = find(&self.recognizers, id) {
+            return Ok(Rc::clone(whisper));
+        }
+        let path = self.library.file(id, ModelKind::Whisper)?;
+        on_progress(loading(id, 0, 1))?;
+        let whisper = Whisper::load(&path)?;
+        let bytes = whisper.n_bytes();
+        let whisper = Rc::new(RefCell::new(whisper));
+        on_progress(loading(id, 1, 1))?;
+        self.recognizers.push(Loaded { id: id.to_owned(), bytes, model: Rc::clone(&whisper) });
+        Ok(whisper)
+    }
+
+    /// What hears how clean speech is.
+    pub(super) fn dnsmos(&mut self) -> Result<Rc<Dnsmos>, Error> {
+        if let Some(dnsmos) = &self.dnsmos {
+            return Ok(Rc::clone(dnsmos));
+        }
+        let dnsmos = Rc::new(Dnsmos::load()?);
+        self.dnsmos = Some(Rc::clone(&dnsmos));
+        Ok(dnsmos)
+    }
+
+    /// What a model does.
+    pub(super) fn kind(&self, id: &str) -> Result<ModelKind, Error> {
+        Ok(self.library.find(id)?.kind)
+    }
+
     /// Brings a model of any kind into memory.
     pub(super) fn load(&mut self, id: &str, on_progress: OnProgress<'_>) -> Result<(), Error> {
         match self.library.find(id)?.kind {
@@ -169,6 +209,7 @@ impl Models {
             ModelKind::HifiGan | ModelKind::WaveNet => self.vocoder(id, on_progress).map(|_| ()),
             ModelKind::G2p => self.front_end().map(|_| ()),
             ModelKind::Llama => self.language(id, on_progress).map(|_| ()),
+            ModelKind::Whisper => self.whisper(id, on_progress).map(|_| ()),
         }
     }
 
@@ -177,6 +218,7 @@ impl Models {
         self.voices.retain(|loaded| loaded.id != id);
         self.vocoders.retain(|loaded| loaded.id != id);
         self.language.retain(|loaded| loaded.id != id);
+        self.recognizers.retain(|loaded| loaded.id != id);
         if id == catalog::G2P {
             self.front_end = None;
         }

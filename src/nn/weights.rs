@@ -18,6 +18,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::{
+    ctranslate2,
     kernels::{Matrix, Store, WeightFormat},
     torch::{self, Stored, StoredType},
 };
@@ -113,6 +114,32 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Tensors that are in memory already.
+    pub fn from_arrays(arrays: impl IntoIterator<Item = (String, Array)>) -> Self {
+        Self {
+            tensors: arrays.into_iter().collect(),
+            path: PathBuf::new(),
+            store: RefCell::default(),
+        }
+    }
+
+    /// Reads a model of Whisper in `CTranslate2`'s layout; `/` in names is taken for `.`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not whole, or holds values that are not finite.
+    pub fn read_ctranslate2(path: &Path) -> Result<Self, WeightsError> {
+        let bytes =
+            fs::read(path).map_err(|why| WeightsError::Read { why, path: path.to_owned() })?;
+        let tensors = ctranslate2::read(&bytes)
+            .map_err(|why| WeightsError::Damaged { why, path: path.to_owned() })?;
+        let broken = tensors.iter().find(|(_, array)| !array.values.iter().all(|v| v.is_finite()));
+        if let Some((name, _)) = broken {
+            let tensor = name.clone();
+            return Err(WeightsError::NotFinite { tensor, path: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned(), ..Self::from_arrays(tensors) })
+    }
+
     /// Reads a safetensors file or a checkpoint of torch; `module.` before names (torch's
     /// `DataParallel`) is dropped.
     ///
@@ -121,6 +148,14 @@ impl Weights {
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
         let bytes =
             fs::read(path).map_err(|why| WeightsError::Read { why, path: path.to_owned() })?;
+        Self::parse(&bytes, path)
+    }
+
+    /// The same from what a file holds; `path` is what errors name.
+    ///
+    /// # Errors
+    /// If the bytes are not whole, or hold values that are not finite.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, WeightsError> {
         let damaged = |why: String| WeightsError::Damaged { why, path: path.to_owned() };
         let mut tensors = HashMap::new();
         let mut insert = |name: &str, shape: &[usize], values: Vec<f32>| {
@@ -131,15 +166,15 @@ impl Weights {
             tensors.insert(name, Array { shape: shape.to_vec(), values });
             Ok(())
         };
-        if torch::is_checkpoint(&bytes) {
-            for tensor in torch::read(&bytes).map_err(damaged)? {
+        if torch::is_checkpoint(bytes) {
+            for tensor in torch::read(bytes).map_err(damaged)? {
                 if let Some(values) = stored_floats(&tensor) {
                     insert(&tensor.name, &tensor.shape, values)?;
                 }
             }
             return Ok(Self { tensors, path: path.to_owned(), store: RefCell::default() });
         }
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
         for (name, view) in file.iter() {
             // Counters such as `num_batches_tracked` are no weights.
             if matches!(view.dtype(), Dtype::I64 | Dtype::I32 | Dtype::U8 | Dtype::BOOL) {

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread};
 use eframe::egui::{self, Key, Modifiers, ViewportCommand};
 
 use super::{
-    Action, Context, ModelsPage, Page, PageCommand, SettingsPage, Toast,
+    Action, Context, EvaluatePage, ModelsPage, Page, PageCommand, SettingsPage, Toast,
     chat::ChatPage,
     disk::{Disk, FileContent, Outcome, Task},
     keys,
@@ -130,6 +130,7 @@ impl App {
     pub fn new(ctx: &egui::Context, parts: AppParts) -> Self {
         let pages: Vec<Box<dyn Page>> = vec![
             Box::new(SpeakPage::new(&parts.settings)),
+            Box::new(EvaluatePage::new(Arc::clone(&parts.waker))),
             Box::new(ChatPage::new(&parts.settings, parts.library.folders().conversations())),
             Box::new(ModelsPage::default()),
             Box::new(SettingsPage::new(parts.library.folders(), Arc::clone(&parts.waker))),

@@ -40,11 +40,12 @@ pub(super) struct Way {
 }
 
 /// The ways to all pages, in the order of the rail.
-static WAYS: [Way; 4] = [
+static WAYS: [Way; 5] = [
     Way { title: "Speak", id: "window.speak", name: "Go to Speak", key: Key::Num1 },
-    Way { title: "Chat", id: "window.chat", name: "Go to Chat", key: Key::Num2 },
-    Way { title: "Models", id: "window.models", name: "Go to Models", key: Key::Num3 },
-    Way { title: "Settings", id: "window.settings", name: "Go to Settings", key: Key::Num4 },
+    Way { title: "Evaluate", id: "window.evaluate", name: "Go to Evaluate", key: Key::Num2 },
+    Way { title: "Chat", id: "window.chat", name: "Go to Chat", key: Key::Num3 },
+    Way { title: "Models", id: "window.models", name: "Go to Models", key: Key::Num4 },
+    Way { title: "Settings", id: "window.settings", name: "Go to Settings", key: Key::Num5 },
 ];
 
 /// The way for which `holds`.

@@ -7,6 +7,7 @@ mod app;
 pub mod chat;
 mod dialogs;
 mod disk;
+pub mod evaluate;
 mod keys;
 mod models;
 mod page;
@@ -23,6 +24,7 @@ pub mod units;
 pub mod widgets;
 
 pub use app::{App, AppParts};
+pub use evaluate::EvaluatePage;
 pub use models::ModelsPage;
 pub use page::{Action, Activity, Context, Page, PageCommand, Toast};
 pub use run::{Error, Options, run};

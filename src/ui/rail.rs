@@ -162,6 +162,15 @@ fn icon(painter: &egui::Painter, rect: Rect, title: &str, ink: Color32) {
             line(&[at(0.26, 0.34), at(0.74, 0.34)]);
             line(&[at(0.26, 0.5), at(0.56, 0.5)]);
         }
+        "Evaluate" => {
+            // Dots with their intervals.
+            for (y, from, dot, to) in
+                [(0.18, 0.1, 0.32, 0.54), (0.5, 0.4, 0.66, 0.92), (0.82, 0.2, 0.46, 0.72)]
+            {
+                line(&[at(from, y), at(to, y)]);
+                painter.circle_filled(at(dot, y), 0.11 * rect.width(), ink);
+            }
+        }
         "Models" => {
             line(&[at(0.5, 0.06), at(0.96, 0.3), at(0.5, 0.54), at(0.04, 0.3), at(0.5, 0.06)]);
             line(&[at(0.04, 0.5), at(0.5, 0.74), at(0.96, 0.5)]);

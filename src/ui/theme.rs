@@ -10,7 +10,10 @@ use eframe::egui::{
     RichText, Shadow, Stroke, TextStyle, style::WidgetVisuals, vec2,
 };
 
-use crate::settings::{Appearance, ColorMap, Theme};
+use crate::{
+    plot,
+    settings::{Appearance, ColorMap, Theme},
+};
 
 /// Between things that belong together.
 pub const TIGHT: f32 = 4.0;
@@ -269,7 +272,7 @@ pub fn primary_button(text: &str, visuals: &egui::Visuals) -> egui::Button<'stat
 /// a reply is full of signs that are no letters.
 fn fonts() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
-    let regular: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.otf");
+    let regular = plot::INTER;
     let semibold: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.otf");
     let emoji: &[u8] = include_bytes!("../../assets/fonts/NotoEmoji-Regular.ttf");
     let tweak = FontTweak { scale: EMOJI_SCALE, ..FontTweak::default() };

@@ -10,13 +10,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("settings", &["domain", "files"]),
     ("dsp", &["domain"]),
     ("nn", &["domain"]),
+    ("plot", &["domain", "dsp"]),
     ("lm", &["domain", "job", "nn"]),
+    ("metrics", &["domain", "dsp", "nn"]),
     ("tts", &["domain", "job", "dsp", "nn"]),
     ("library", &["domain", "files", "job"]),
     ("audio", &["domain", "files", "job"]),
-    ("engine", &["domain", "job", "dsp", "nn", "lm", "tts", "library"]),
-    ("cli", &["domain", "files", "job", "settings", "dsp", "library", "audio", "engine"]),
-    ("ui", &["domain", "files", "job", "settings", "dsp", "library", "audio", "engine"]),
+    ("engine", &["domain", "job", "dsp", "nn", "lm", "metrics", "tts", "library"]),
+    ("cli", &["domain", "files", "job", "settings", "dsp", "plot", "library", "audio", "engine"]),
+    ("ui", &["domain", "files", "job", "settings", "dsp", "plot", "library", "audio", "engine"]),
 ];
 
 #[test]
@@ -44,7 +46,8 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("cpu_time", &["lm"]),
     ("memory_stats", &["lm"]),
     ("minijinja", &["lm"]),
-    ("realfft", &["dsp"]),
+    ("realfft", &["dsp", "metrics"]),
+    ("skrifa", &["plot"]),
     ("ureq", &["library"]),
     ("cpal", &["audio"]),
     ("rtrb", &["audio"]),

@@ -5,7 +5,8 @@
 //! inputs and outputs (`io.npz`) and sizes (`config.json`). The committed ones were made with torch
 //! 2.15 on CPU by SpeechBrain 1.1.2, matcha-tts 0.0.7.2 (which carries jik876's generator), librosa 0.11
 //! and `g2p_en` 2.1.0, and from `r9y9/tacotron_pytorch`, `r9y9/wavenet_vocoder` at a35fff7 and
-//! jaywalnut310/vits at 2e561ba.
+//! jaywalnut310/vits at 2e561ba. Those of metrics were made by pystoi, librosa 0.11 and pyworld;
+//! dnsmos by the ONNX runtime on speechmos 0.0.1.1; whisper by `models/recipes/make_scorers.py`.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -6,9 +6,11 @@ mod architecture;
 mod bench;
 mod cli;
 mod engine;
+mod evaluate;
 mod fixture;
 mod full_disk;
 mod golden;
+mod golden_metrics;
 mod golden_speech;
 mod lm;
 mod lm_device;
@@ -17,6 +19,8 @@ mod sound;
 mod support;
 #[cfg(feature = "gui")]
 mod ui_chat;
+#[cfg(feature = "gui")]
+mod ui_evaluate;
 #[cfg(feature = "gui")]
 mod ui_shell;
 #[cfg(feature = "gui")]

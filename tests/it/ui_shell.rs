@@ -117,7 +117,7 @@ fn the_rail_and_its_keys_switch_pages() {
     let mut window = Window::new();
     window.click(Role::Tab, "Settings");
     assert_eq!(window.app().current_title(), "Settings");
-    window.press(Modifiers::COMMAND, Key::Num3);
+    window.press(Modifiers::COMMAND, Key::Num4);
     assert_eq!(window.app().current_title(), "Models");
     window.press(Modifiers::COMMAND, Key::Num1);
     assert_eq!(window.app().current_title(), "Speak");
@@ -126,7 +126,7 @@ fn the_rail_and_its_keys_switch_pages() {
 #[test]
 fn the_palette_finds_a_command_and_runs_it() {
     let mut window = Window::new();
-    window.press(Modifiers::COMMAND, Key::Num4);
+    window.press(Modifiers::COMMAND, Key::Num5);
     window.press(Modifiers::COMMAND, Key::K);
     let field = window.harness.get_by_role_and_label(Role::TextInput, "Find a command");
     assert!(field.is_focused(), "the field must have the keyboard at once");

@@ -246,7 +246,7 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     assert!(studio.picture("speak-dark"), "the Speak page is blank");
 
     // Chat: a message, and a reply with its figures.
-    studio.key(egui::Key::Num2, COMMAND);
+    studio.key(egui::Key::Num3, COMMAND);
     studio.click(Role::MultilineTextInput, "Message");
     studio.write("Name the capital of France.");
     studio.key(egui::Key::Enter, egui::Modifiers::NONE);
@@ -265,10 +265,10 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     assert!(studio.picture("chat-dark"), "the Chat page is blank");
 
     // Models and Settings.
-    studio.key(egui::Key::Num3, COMMAND);
+    studio.key(egui::Key::Num4, COMMAND);
     studio.wait_for("the models", |studio| studio.shows("SmolLM2 135M Instruct"));
     assert!(studio.picture("models-dark"), "the Models page is blank");
-    studio.key(egui::Key::Num4, COMMAND);
+    studio.key(egui::Key::Num5, COMMAND);
     studio.wait_for("the settings", |studio| studio.shows("Theme"));
     assert!(studio.picture("settings-dark"), "the Settings page is blank");
 
@@ -293,6 +293,6 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     studio.click(Role::Button, "Light");
     studio.key(egui::Key::Num1, COMMAND);
     assert!(studio.picture("speak-light"), "the light Speak page is blank");
-    studio.key(egui::Key::Num2, COMMAND);
+    studio.key(egui::Key::Num3, COMMAND);
     assert!(studio.picture("chat-light"), "the light Chat page is blank");
 }

@@ -372,19 +372,21 @@ fn memory(status: &Status) -> String {
 }
 
 /// Models that belong together.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Group {
     Speech,
+    Hearing,
     Language,
     Published,
 }
 
 impl Group {
-    const ALL: [Self; 3] = [Self::Speech, Self::Language, Self::Published];
+    const ALL: [Self; 4] = [Self::Speech, Self::Hearing, Self::Language, Self::Published];
 
     fn title(self) -> &'static str {
         match self {
             Self::Speech => "Speech",
+            Self::Hearing => "Speech to text",
             Self::Language => "Language models",
             Self::Published => "Published speech models",
         }
@@ -395,6 +397,9 @@ impl Group {
             Self::Speech => {
                 "Text becomes phonemes (G2P), phonemes become a mel (FastSpeech 2, Matcha-TTS, the Tacotrons), the mel becomes sound (HiFi-GAN, WaveNet)."
             }
+            Self::Hearing => {
+                "They write down what voices say, to tell on the Evaluate page how well they are understood."
+            }
             Self::Language => "They write the replies on the Chat page.",
             Self::Published => {
                 "Voices and vocoders that others trained on LJSpeech, to compare with: fetched when you want them, as they were published."
@@ -403,14 +408,15 @@ impl Group {
     }
 
     fn holds(self, model: &ModelInfo) -> bool {
-        let is_language = model.kind == ModelKind::Llama;
         let is_elsewhere =
             model.origin == ModelOrigin::Catalog && model.state == ModelState::Missing;
-        match self {
-            Self::Speech => !is_language && !is_elsewhere,
-            Self::Language => is_language,
-            Self::Published => !is_language && is_elsewhere,
-        }
+        let group = match model.kind {
+            ModelKind::Llama => Self::Language,
+            ModelKind::Whisper => Self::Hearing,
+            _ if is_elsewhere => Self::Published,
+            _ => Self::Speech,
+        };
+        self == group
     }
 
     /// What to do where none is.
@@ -424,6 +430,7 @@ impl Group {
                 catalog::VOCODER,
                 catalog::G2P,
             ),
+            Self::Hearing => "No recognizer is known.".to_owned(),
             Self::Language => "No language model is known.".to_owned(),
             Self::Published => "All that are known are here.".to_owned(),
         }

@@ -1,0 +1,8 @@
+//! Figures as pictures that need no window: letters, dots and lines on white.
+
+mod canvas;
+mod evaluation;
+mod letters;
+
+pub use evaluation::evaluation_png;
+pub use letters::INTER;
