@@ -175,7 +175,8 @@ impl Studio {
             panic!("no picture");
         };
         // The pages that show where files lie are looked at here, and shown to nobody.
-        let shows_paths = name.starts_with("models") || name.starts_with("settings");
+        let shows_paths =
+            ["models", "settings", "evaluate"].iter().any(|page| name.starts_with(page));
         let folder = if shows_paths { root().join("out/window") } else { self.pictures.clone() };
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(format!("{name}.png")), &png.bytes).unwrap();
@@ -244,6 +245,15 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
         assert!(studio.shows(spoken), "{spoken} is not shown");
     }
     assert!(studio.picture("speak-dark"), "the Speak page is blank");
+
+    // Evaluate: two voices on five sentences, in figures.
+    studio.key(egui::Key::Num2, COMMAND);
+    studio.wait_for("the page", |studio| studio.shows("Compare voices in figures"));
+    studio.click(Role::CheckBox, "Signal quality");
+    studio.key(egui::Key::Enter, COMMAND);
+    studio.wait_for("the figures", |studio| studio.shows("Plot of RTF") && studio.shows("Ready"));
+    assert!(studio.shows("fetch whisper-tiny.en"), "nothing says why words are not measured");
+    assert!(studio.picture("evaluate-dark"), "the Evaluate page is blank");
 
     // Chat: a message, and a reply with its figures.
     studio.key(egui::Key::Num3, COMMAND);
