@@ -31,8 +31,9 @@ train_vocoder --name third --start "$out/second.safetensors" --steps 6000 --stop
 for model in tacotron2 tacotron matcha; do
   python3 predict_mels.py --model "$out/$model.safetensors" --corpus "$work/corpus" --name $model
 done
-train_vocoder --start "$out/third.safetensors" --steps 14900 --lr 2e-4 --settle 400 --gta-from 1000
-vocoder=$out/hifigan.safetensors
+train_vocoder --start "$out/third.safetensors" --steps 14900 --lr 2e-4 --settle 400 --gta-from 1000 --keep 3000
+vocoder=$out/averaged/hifigan.safetensors
+python3 average.py --out "$vocoder" "$out/hifigan_3000.safetensors" "$out/hifigan.safetensors"
 python3 evaluate.py --packed "$packed" --out "$work/scores.json" --seeds 3 teacher copy="$vocoder" fs2="$out/fastspeech2.safetensors+$vocoder" \
   tacotron2="$out/tacotron2.safetensors+$vocoder" tacotron="$out/tacotron.safetensors+$vocoder" \
   matcha="$matcha+$vocoder" matcha2="$matcha:steps=2+$vocoder" matcha10="$matcha:steps=10+$vocoder" \

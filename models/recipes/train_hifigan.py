@@ -132,6 +132,7 @@ def main():
     ap.add_argument("--gta-from", type=int, default=6000)
     ap.add_argument("--settle", type=int, default=0, help="steps in which new discriminators learn before the generator moves")
     ap.add_argument("--check", type=int, default=1000)
+    ap.add_argument("--keep", type=int, help="keep the state of this step, too, as NAME_STEP.safetensors (for average.py)")
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -219,11 +220,11 @@ def main():
                 cents.append(pitch_error(real, fake))
         return float(np.mean(l1)), float(torch.cat(cents).median())
 
-    def save():
+    def save(name):
         public = {k: v.half().cpu().contiguous() for k, v in public_state(ema.state()).items()}
-        part = a.out / f"{a.name}.part"
+        part = a.out / f"{name}.part"
         save_file(public, str(part))
-        part.rename(a.out / f"{a.name}.safetensors")
+        part.rename(a.out / f"{name}.safetensors")
 
     torch.backends.cudnn.benchmark = False  # many lengths below
     print("start: val mel L1, F0 cents", validate(), flush=True)
@@ -274,7 +275,9 @@ def main():
             l1, cents = validate()
             log(name=a.name, step=step, seconds=seconds, steps_per_s=step / seconds, val_mel_l1=l1, val_f0_cents=cents,
                 train={k: round(v, 4) for k, v in zip(names, history.tolist())})
-            save()
+            save(a.name)
+        if step == a.keep:
+            save(f"{a.name}_{step}")
     (a.out / f"{a.name}.json").write_text(json.dumps({**{k: str(v) for k, v in vars(a).items()}, "seconds_taken": time.time() - start}))
 
 
