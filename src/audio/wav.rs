@@ -169,6 +169,7 @@ mod tests {
             vocoder_sha256: String::new(),
             controls: ProsodyControls { pace: 1.25, ..ProsodyControls::default() },
             options: VoiceOptions { steps: 7, ..VoiceOptions::default() },
+            given: Vec::new(),
             seed: 3,
             version: "0".into(),
             device: "CPU".into(),

@@ -81,6 +81,9 @@ pub struct Speak {
     /// Where durations come from (Matcha-TTS)
     #[arg(long, value_enum)]
     pub durations: Option<Durations>,
+    /// Take durations from the tier of phones of this TextGrid (FastSpeech 2, Matcha-TTS)
+    #[arg(long, value_name = "FILE")]
+    pub durations_from: Option<PathBuf>,
     /// How sure the decoder must be of the end, from 0.01 to 0.99 (Tacotron 2)
     #[arg(long, value_name = "P", value_parser = gate_threshold)]
     pub gate_threshold: Option<f32>,
@@ -91,6 +94,9 @@ pub struct Speak {
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Also write words and phones as a TextGrid, for Praat and aligners
+    #[arg(long, value_name = "FILE")]
+    pub textgrid: Option<PathBuf>,
     /// Also write the mel spectrogram as a picture
     #[arg(long, value_name = "FILE")]
     pub png: Option<PathBuf>,

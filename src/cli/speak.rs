@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audio::write_wav,
-    domain::{Control, MelSpectrogram},
+    domain::{Control, MelSpectrogram, PhoneTiming, SpokenSpan, TextGrid},
     dsp,
     engine::{SpeakEvent, SpeakRequest, Speech, SpokenSentence},
     files,
@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
     let request = request(setting, args)?;
     // A path that cannot be written should not cost the time of speaking first.
-    for path in args.output.iter().chain(&args.png) {
+    for path in args.output.iter().chain(&args.png).chain(&args.textgrid) {
         check_writable(path)?;
     }
     let mut sound = Sound::new(setting, args.output.is_none());
@@ -52,6 +52,9 @@ pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
     }
     if let Some(path) = &args.png {
         write_png(path, &sentences)?;
+    }
+    if let Some(path) = &args.textgrid {
+        write_text_grid(path, &sentences, speech.waveform.duration_secs())?;
     }
     sound.finish()?;
     for warning in speech.warnings.iter().filter(|_| !args.json) {
@@ -86,6 +89,8 @@ fn request(setting: &Setting, args: &Speak) -> Result<SpeakRequest> {
         vocoder: args.vocoder.clone().map_or_else(|| chosen.vocoder.clone(), Into::into),
         controls,
         options,
+        given: Vec::new(),
+        timing: args.durations_from.as_deref().map(read_timing).transpose()?,
         seed: args.seed.unwrap_or(chosen.seed),
     })
 }
@@ -162,6 +167,38 @@ fn write_png(path: &Path, sentences: &[Arc<SpokenSentence>]) -> Result<()> {
     })
 }
 
+/// The phones of a TextGrid and their times.
+fn read_timing(path: &Path) -> Result<PhoneTiming> {
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("cannot read the TextGrid: {}", path.display()))?;
+    let timing = TextGrid::read(&bytes).map_err(anyhow::Error::from);
+    let timing = timing.and_then(|grid| Ok(PhoneTiming::of(grid)?));
+    timing.with_context(|| format!("cannot take durations from the file: {}", path.display()))
+}
+
+fn write_text_grid(path: &Path, sentences: &[Arc<SpokenSentence>], end_secs: f64) -> Result<()> {
+    let mut start_secs = 0.0;
+    let spans: Vec<SpokenSpan<'_>> = sentences
+        .iter()
+        .map(|sentence| {
+            let frame_secs = sentence.mel.config.frame_secs();
+            let span = SpokenSpan {
+                start_secs,
+                frame_secs,
+                phonemes: &sentence.phonemes,
+                alignment: &sentence.alignment,
+            };
+            start_secs += sentence.mel.n_frames() as f64 * frame_secs;
+            span
+        })
+        .collect();
+    let text = TextGrid::of_speech(&spans, end_secs).to_long_text();
+    files::write_atomically(path, text.as_bytes()).map_err(|error| {
+        let advice = files::advice(&error);
+        anyhow!("cannot write the TextGrid ({error}){advice}: {}", path.display())
+    })
+}
+
 fn print_event(event: &SpeakEvent) -> std::io::Result<()> {
     let line = match event {
         SpeakEvent::Progress(progress) => json!({ "event": "progress", "progress": progress }),
@@ -224,6 +261,9 @@ fn say(speech: &Speech, args: &Speak) {
     println!("{place}: {duration:.2} s of speech, RTF {rtf:.3}, first audio after {first:.0} ms");
     if let Some(png) = &args.png {
         println!("{}: the mel spectrogram", png.display());
+    }
+    if let Some(path) = &args.textgrid {
+        println!("{}: words and phones", path.display());
     }
 }
 

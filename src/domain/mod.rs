@@ -21,6 +21,7 @@ mod speech;
 mod speech_bench;
 mod speech_system;
 mod speech_warning;
+mod text_grid;
 mod voice_options;
 mod waveform;
 
@@ -43,11 +44,14 @@ pub use model::{
 };
 pub use phoneme::{Phoneme, PhonemeSequence, Word};
 pub use progress::{Progress, Stage};
-pub use prosody::{Prosody, ProsodyControls};
+pub use prosody::{GivenProsody, Prosody, ProsodyControls};
 pub use sampling::Sampling;
 pub use speech::{SpeechRecord, SpeechTiming, VocoderChoice};
 pub use speech_bench::{PeerSamples, SpeechFigure, SpeechPart};
 pub use speech_system::SpeechSystem;
 pub use speech_warning::SpeechWarning;
+pub use text_grid::{
+    PhoneTiming, SpokenSpan, TextGrid, TextGridError, TextGridInterval, TextGridTier, TimingError,
+};
 pub use voice_options::{AttentionWindow, Control, DurationChoice, VoiceOptions, WindowChoice};
 pub use waveform::Waveform;

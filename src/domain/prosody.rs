@@ -11,6 +11,29 @@ pub struct Prosody {
     pub energy: Vec<f32>,
 }
 
+/// What takes the place of a voice's own prediction in one sentence, a value for each phoneme; what
+/// is `None` is predicted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GivenProsody {
+    /// Frames of each phoneme, which pace and length scale leave as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durations: Option<Vec<u32>>,
+    /// Pitch in Hz, before the factor of the controls; zero leaves what was predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub f0_hz: Option<Vec<f32>>,
+    /// Energy, before the factor of the controls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Vec<f32>>,
+}
+
+impl GivenProsody {
+    /// Whether all is as predicted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// How the voice departs from what it would do by itself; every factor is 1.0 for "as predicted".
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

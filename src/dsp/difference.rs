@@ -10,7 +10,7 @@ use crate::domain::MelSpectrogram;
 const DB_PER_LN: f32 = 8.685_89;
 
 /// Differences from here on have the colour of the ends, in dB.
-pub const WIDEST_DB: f32 = 30.0;
+pub const WIDEST_DB: f32 = 20.0;
 
 /// How time of one sound was laid onto the other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

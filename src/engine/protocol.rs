@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplyMemory;
 use crate::domain::{
-    Alignment, Attention, DecodeStep, FinishReason, MelSpectrogram, Message, PhonemeSequence,
-    Progress, Prosody, ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord,
-    SpeechTiming, SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
+    Alignment, Attention, DecodeStep, FinishReason, GivenProsody, MelSpectrogram, Message,
+    PhoneTiming, PhonemeSequence, Progress, Prosody, ProsodyControls, Sampling, SpeculationCounts,
+    Speculative, SpeechRecord, SpeechTiming, SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
 };
 
 /// Text to be spoken.
@@ -26,6 +26,13 @@ pub struct SpeakRequest {
     /// What only some voices have.
     #[serde(default)]
     pub options: VoiceOptions,
+    /// What is given in place of predictions, sentence by sentence; those that are missing are
+    /// predicted.
+    #[serde(default)]
+    pub given: Vec<GivenProsody>,
+    /// When each phone is to be heard, in place of predicted durations.
+    #[serde(default)]
+    pub timing: Option<PhoneTiming>,
     /// Seed of everything random: the noise that a mel begins as, the units that fall silent, the
     /// phases that Griffin-Lim begins with. Same seed, same samples.
     pub seed: u64,

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        PhonemeSequence, Progress, ProsodyControls, SpeechRecord, SpeechTiming, SpeechWarning,
-        Stage, VocoderChoice, Waveform,
+        GivenProsody, PhonemeSequence, Progress, ProsodyControls, SpeechRecord, SpeechTiming,
+        SpeechWarning, Stage, VocoderChoice, Waveform,
     },
     dsp,
     job::{Cancelled, Reply},
@@ -56,12 +56,22 @@ fn speak(
         VocoderChoice::Model(id) => accelerator.models.vocoder(id, &mut on_load)?,
         VocoderChoice::GriffinLim => Rc::new(RefCell::new(Box::new(GriffinLim::default()))),
     };
-    let record = record(accelerator, request)?;
+    let mut record = record(accelerator, request)?;
     let mut timing = SpeechTiming { load: loading.elapsed(), ..SpeechTiming::default() };
 
     let begun = Instant::now();
     let sentences = front_end.sentences(&request.text)?;
     let n_sentences = sentences.len();
+    let all_phonemes = || {
+        let voice = voice.borrow();
+        let phonemes = |sentence: &String| {
+            let phonemes = front_end.phonemes(sentence, voice.symbols())?;
+            Ok(voice.complete(phonemes))
+        };
+        sentences.iter().map(phonemes).collect()
+    };
+    let frame_secs = voice.borrow().mel_config().frame_secs();
+    record.given = given(request, n_sentences, frame_secs, all_phonemes)?;
     timing.front_end += begun.elapsed();
     let mel_config = voice.borrow().mel_config().clone();
     let sample_rate = mel_config.sample_rate;
@@ -91,6 +101,7 @@ fn speak(
     };
     let mut n_phonemes = 0;
     let mut left_out: Vec<String> = Vec::new();
+    let as_predicted = GivenProsody::default();
     for (sentence_idx, sentence) in sentences.iter().enumerate() {
         reply.offer(SpeakEvent::Progress(Progress {
             stage: Stage::Acoustic,
@@ -113,7 +124,7 @@ fn speak(
         );
 
         let manner = Manner {
-            prosody: None,
+            given: record.given.get(sentence_idx).unwrap_or(&as_predicted),
             controls: &request.controls,
             options: &request.options,
             seed: request.seed,
@@ -254,6 +265,33 @@ impl Speaker<'_> {
     }
 }
 
+/// What takes the place of predictions, for each sentence that has anything.
+fn given(
+    request: &SpeakRequest,
+    n_sentences: usize,
+    frame_secs: f64,
+    all_phonemes: impl FnOnce() -> Result<Vec<PhonemeSequence>, tts::Error>,
+) -> Result<Vec<GivenProsody>, Error> {
+    let mut given = request.given.clone();
+    if given.len() > n_sentences {
+        return Err(Error::BadRequest(format!(
+            "prosody is given for {} sentences, but the text has {n_sentences}; \
+             take the text it was made for, or leave the prosody as predicted",
+            given.len()
+        )));
+    }
+    if let Some(timing) = &request.timing {
+        let durations = timing.durations(&all_phonemes()?, frame_secs);
+        let durations = durations.map_err(|error| Error::BadRequest(error.to_string()))?;
+        given.resize(n_sentences, GivenProsody::default());
+        for (given, durations) in given.iter_mut().zip(durations) {
+            given.durations = Some(durations);
+        }
+    }
+    while given.pop_if(|last| last.is_empty()).is_some() {}
+    Ok(given)
+}
+
 fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
     let range = ProsodyControls::RANGE;
     for (name, value) in
@@ -283,6 +321,7 @@ fn record(accelerator: &Accelerator, request: &SpeakRequest) -> Result<SpeechRec
         },
         controls: request.controls,
         options: request.options,
+        given: request.given.clone(),
         seed: request.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         // Speech runs on the thread that asks for it.

@@ -33,6 +33,22 @@ pub enum Error {
         /// Phonemes in the sentence.
         expected: usize,
     },
+    /// Durations that no sentence can have.
+    #[error("the given durations are {n_frames} frames together; a sentence has 1 to {limit}")]
+    GivenTime {
+        /// All of them.
+        n_frames: usize,
+        /// What is accepted.
+        limit: usize,
+    },
+    /// Something was given that the voice does not take over.
+    #[error(
+        "the voice finds its own {what} and takes none over; choose a FastSpeech 2 voice, or leave them as predicted"
+    )]
+    Unheeded {
+        /// What.
+        what: &'static str,
+    },
     /// Pace, pitch or energy out of range.
     #[error("{name} is {value}; it must lie in {} to {}", range.start(), range.end())]
     ControlRange {
@@ -139,6 +155,8 @@ impl Error {
             Self::EmptyText
                 | Self::UnknownSymbol { .. }
                 | Self::ProsodyLength { .. }
+                | Self::GivenTime { .. }
+                | Self::Unheeded { .. }
                 | Self::ControlRange { .. }
                 | Self::NoEnd { .. }
                 | Self::NoDrawnDurations

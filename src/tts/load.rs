@@ -344,7 +344,8 @@ pub mod tests {
     use super::*;
     use crate::{
         domain::{
-            MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, ProsodyControls, VoiceOptions,
+            GivenProsody, MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, ProsodyControls,
+            VoiceOptions,
         },
         nn::WeightsError,
         tts::{
@@ -411,7 +412,8 @@ pub mod tests {
         on_growth: &mut dyn FnMut(&Acoustics),
     ) -> Result<Acoustics, Error> {
         let controls = &ProsodyControls::default();
-        let manner = Manner { prosody: None, controls, options, seed };
+        let given = &GivenProsody::default();
+        let manner = Manner { given, controls, options, seed };
         voice.synthesize(phonemes, &manner, &mut |growing| {
             growing.into_iter().for_each(&mut *on_growth);
             Ok(())
@@ -481,7 +483,7 @@ pub mod tests {
         let folder = folder("fastspeech2", "speechbrain", &voice_table());
         let mut voice = load_acoustic(folder.path()).unwrap();
         let manner = Manner {
-            prosody: None,
+            given: &GivenProsody::default(),
             controls: &ProsodyControls::default(),
             options: &VoiceOptions::default(),
             seed: 0,

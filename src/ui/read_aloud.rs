@@ -71,6 +71,8 @@ impl ReadAloud {
                 vocoder: speak.vocoder.clone(),
                 controls: speak.controls,
                 options: speak.options,
+                given: Vec::new(),
+                timing: None,
                 seed: speak.seed,
             }));
         }

@@ -106,6 +106,37 @@ fn pace_changes_the_duration_and_pitch_the_pitch() {
 }
 
 #[test]
+fn another_voice_speaks_with_the_durations_of_a_text_grid() {
+    let folder = tempfile::tempdir().unwrap();
+    let grid = path(&folder, "first.TextGrid");
+    let speak = |name: &str, text: &str, more: &[&str]| {
+        let wav = path(&folder, name);
+        let lines = json_lines(formant(&[&["speak", text, "-o", &wav, "--json"], more].concat()));
+        let sentences = lines.iter().filter(|line| line["event"] == "sentence");
+        let durations: Vec<_> = sentences.map(|line| line["durations_frames"].clone()).collect();
+        (durations, lines.last().unwrap()["record"]["given"].clone())
+    };
+    let text = "The birch canoe slid. It sank, slowly!";
+    let (first, given) = speak("a.wav", text, &["--textgrid", &grid]);
+    assert!(first.len() == 2 && given.is_null());
+    for voice in ["joe-matcha", "joe-fastspeech2"] {
+        let more = ["--voice", voice, "--durations-from", &grid];
+        let (again, given) = speak("b.wav", text, &more);
+        assert_eq!(again, first, "{voice}");
+        assert_eq!(given[0]["durations"], first[0], "the record would not make it again");
+    }
+    let wav = path(&folder, "c.wav");
+    let refusal = complaint(
+        formant(&["speak", "The birch canoe.", "-o", &wav, "--durations-from", &grid]),
+        1,
+    );
+    assert!(refusal.contains("where the text has ended"), "{refusal}");
+    let voice = ["speak", text, "-o", &wav, "--durations-from", &grid, "--voice", "joe-tacotron2"];
+    let refusal = complaint(formant(&voice), 1);
+    assert!(refusal.contains("its own durations"), "{refusal}");
+}
+
+#[test]
 fn text_that_cannot_be_spoken_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let wav = path(&folder, "a.wav");

@@ -24,6 +24,8 @@ fn speech(text: &str) -> SpeakRequest {
         vocoder: VocoderChoice::HifiGan,
         controls: ProsodyControls::default(),
         options: VoiceOptions::default(),
+        given: Vec::new(),
+        timing: None,
         seed: 0,
     }
 }

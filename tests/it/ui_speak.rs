@@ -337,6 +337,7 @@ fn an_exported_wav_that_is_dropped_is_the_take_again() {
         vocoder_sha256: String::new(),
         controls: request.controls,
         options: request.options,
+        given: Vec::new(),
         seed: request.seed,
         version: "0".into(),
         device: "CPU".into(),
@@ -533,10 +534,91 @@ fn the_difference_of_two_takes_is_a_number_and_a_picture() {
         matches!(world.page.state.difference, Difference::Done(..))
     });
     // Both takes of the example are the same sound.
-    let words = "Take 2 less Take 1: mean |Δ| 0.0 dB, mean Δ +0.0 dB, aligned by phoneme";
+    let words = "Take 2 less Take 1: mean |Δ| 0.0 dB, mean Δ 0.0 dB, aligned by phoneme";
     let plot = window.get_by_label(words).rect();
     assert!(plot.height() > 50.0, "{plot:?}");
     window.get_by_label("Difference").click();
     window.run();
     assert!(window.query_by_label(words).is_none());
+}
+
+#[test]
+fn an_exported_text_grid_that_is_dropped_gives_the_next_takes_its_durations() {
+    let mut window = with_take(6.0);
+    let path = window.state().folder.path().join("edited.TextGrid");
+    window.key_combination_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, &[Key::T]);
+    window.run();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run();
+    window.get_by_role_and_label(Role::TextInput, "File").type_text(&path.display().to_string());
+    window.run();
+    window.get_by_label("Export").click();
+    wait_until(&mut window, "the export", |world| !world.toasts().is_empty());
+    assert!(!window.state().toasts()[0].is_error, "{:?}", window.state().toasts());
+
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    wait_until(&mut window, "the durations", |world| world.page.state.given.is_some());
+    let state = &window.state().page.state;
+    let phones = state.request().timing.unwrap().phones;
+    let spoken: Vec<&str> = phones.iter().map(|phone| phone.label.as_str()).take(3).collect();
+    assert_eq!(spoken, ["DH", "AH0", "B"]);
+    assert!(window.query_by_label("Prosody of edited.TextGrid").is_some());
+    window.get_by_label("Predict again").click();
+    window.run();
+    assert_eq!(window.state().page.state.request().timing, None);
+}
+
+#[test]
+fn a_damaged_text_grid_is_refused_with_what_is_wrong() {
+    let mut window = first_start();
+    let path = window.state().folder.path().join("broken.textgrid");
+    std::fs::write(&path, "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n0\n").unwrap();
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    wait_until(&mut window, "the refusal", |world| !world.toasts().is_empty());
+    let text = &window.state().toasts()[0].text;
+    assert!(text.contains("ends where") && text.contains("broken.textgrid"), "{text}");
+    assert_eq!(window.state().page.state.given, None);
+}
+
+#[test]
+fn a_phoneme_that_is_dragged_has_another_pitch_and_undo_takes_it_back() {
+    let mut window = with_take(1.0);
+    window.key_press(Key::E);
+    window.run();
+    let rect = window.get_by_label_contains("F0 curve").rect();
+    let state = &window.state().page.state;
+    let step = state.takes[0].f0_steps[1];
+    let x =
+        state.view.time.to_screen(f64::midpoint(step.start_secs, step.end_secs), rect.x_range());
+    let at = |share: f32| egui::pos2(x, rect.top() + share * rect.height());
+    for (share, press) in [(0.5, true), (0.3, false), (0.2, false)] {
+        window.hover_at(at(share));
+        window.run();
+        if press {
+            window.drag_at(at(share));
+            window.run();
+        }
+    }
+    window.drop_at(at(0.2));
+    window.run();
+    let take = |window: &Window| window.state().page.state.takes[0].clone();
+    let edited = take(&window).value(1, speak::Quality::Pitch).unwrap();
+    assert!(edited > step.value + 5.0, "{edited} Hz after {} Hz", step.value);
+    assert!(window.state().page.state.selection.is_none(), "the drag selected, too");
+
+    // Longer, by the keyboard, at the cursor.
+    window.key_press(Key::Home);
+    window.run();
+    window.key_combination_modifiers(Modifiers::ALT, &[Key::ArrowRight]);
+    window.run();
+    let frames = take(&window).pieces[0].spoken.alignment.durations[0];
+    let request = window.state().page.state.edited_request().unwrap();
+    assert_eq!(request.given[0].durations.as_ref().unwrap()[0], frames + 1);
+    assert!(window.query_by_label("Speak edit").is_some());
+    for _ in 0..2 {
+        window.key_combination_modifiers(Modifiers::COMMAND, &[Key::Z]);
+        window.run();
+    }
+    assert_eq!(window.state().page.state.edited_request(), None);
+    assert!(window.query_by_label("Speak edit").is_none());
 }

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::dialogue::{About, Dialogue};
 use crate::{
     domain::{
-        MelSpectrogram, PeerSamples, PhonemeSequence, Progress, ProsodyControls, Sample,
-        SpeechFigure, SpeechPart, Stage, VoiceOptions,
+        GivenProsody, MelSpectrogram, PeerSamples, PhonemeSequence, Progress, ProsodyControls,
+        Sample, SpeechFigure, SpeechPart, Stage, VoiceOptions,
     },
     engine::{Error, accelerator::Accelerator, models::Shared},
     job::Reply,
@@ -249,7 +249,7 @@ fn speak(
     phonemes: &PhonemeSequence,
 ) -> Result<MelSpectrogram, Error> {
     let manner = Manner {
-        prosody: None,
+        given: &GivenProsody::default(),
         controls: &ProsodyControls::default(),
         options: &VoiceOptions::default(),
         seed: 0,

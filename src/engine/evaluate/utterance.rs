@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    domain::{AttentionDiagnosis, MelConfig, SpeechSystem, VocoderChoice, Waveform},
+    domain::{AttentionDiagnosis, GivenProsody, MelConfig, SpeechSystem, VocoderChoice, Waveform},
     dsp::{self, LowPass},
     engine::{
         Error,
@@ -97,7 +97,7 @@ impl Loaded {
                 let (since, sounding) = (Instant::now(), maker.sounding);
                 let phonemes = front_end.phonemes(&sentence, voice.borrow().symbols())?;
                 let manner = Manner {
-                    prosody: None,
+                    given: &GivenProsody::default(),
                     controls: &self.system.controls,
                     options: &self.system.options,
                     seed,

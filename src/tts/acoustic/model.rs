@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use crate::{
     domain::{
-        Alignment, Attention, LinearSpectrogram, MelConfig, MelSpectrogram, PhonemeSequence,
-        Prosody, ProsodyControls, VoiceOptions,
+        Alignment, Attention, GivenProsody, LinearSpectrogram, MelConfig, MelSpectrogram,
+        PhonemeSequence, Prosody, ProsodyControls, VoiceOptions,
     },
     tts::{Error, SymbolTable},
 };
@@ -59,9 +59,8 @@ impl Acoustics {
 /// How a sentence is to be spoken; each model heeds what it can.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner<'a> {
-    /// Replaces the predicted pitch and energy, phoneme by phoneme; a pitch of 0 leaves what was
-    /// predicted.
-    pub prosody: Option<&'a Prosody>,
+    /// Takes the place of what the model would predict.
+    pub given: &'a GivenProsody,
     /// Factors on pace, pitch and energy.
     pub controls: &'a ProsodyControls,
     /// What only some kinds of model have.
@@ -114,6 +113,37 @@ pub(super) fn checked_ids(phonemes: &PhonemeSequence, n_symbols: usize) -> Resul
         Some(&id) => Err(Error::UnknownSymbol { id, n_symbols }),
         None => Ok(ids),
     }
+}
+
+/// Frames that one sentence may take: four minutes at 86 frames a second.
+pub(super) const MAX_FRAMES: usize = 20_000;
+
+/// The durations that were given, if there are some for each phoneme and they are neither nothing
+/// nor endless.
+pub(super) fn checked_durations(given: &[u32], n_phonemes: usize) -> Result<Vec<u32>, Error> {
+    checked_length(given.len(), n_phonemes)?;
+    let n_frames = given.iter().map(|&frames| frames as usize).sum();
+    if n_frames == 0 || n_frames > MAX_FRAMES {
+        return Err(Error::GivenTime { n_frames, limit: MAX_FRAMES });
+    }
+    Ok(given.to_vec())
+}
+
+/// Refuses values that belong to another sentence.
+pub(super) fn checked_length(found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected { Ok(()) } else { Err(Error::ProsodyLength { found, expected }) }
+}
+
+/// Refuses what a model cannot take over.
+pub(super) fn refuse<T>(what: &'static str, given: Option<&T>) -> Result<(), Error> {
+    given.map_or(Ok(()), |_| Err(Error::Unheeded { what }))
+}
+
+/// Refuses all that can be given, for models whose decoder finds its own way.
+pub(super) fn refuse_given(given: &GivenProsody) -> Result<(), Error> {
+    refuse("durations", given.durations.as_ref())?;
+    refuse("pitch", given.f0_hz.as_ref())?;
+    refuse("energy", given.energy.as_ref())
 }
 
 /// Refuses an option outside its range.

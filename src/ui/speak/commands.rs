@@ -3,6 +3,7 @@
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::{
+    edits::Quality,
     lanes::Lane,
     state::{MAX_SHOWN, SpeakState},
 };
@@ -56,6 +57,27 @@ pub const UNDO_DELETE: &str = "speak-undo-delete";
 pub const EXPORT_WAV: &str = "speak-export-wav";
 /// Writes the take's mel to a file.
 pub const EXPORT_MEL: &str = "speak-export-mel";
+/// Writes the take's words and phonemes to a file.
+pub const EXPORT_TEXT_GRID: &str = "speak-export-textgrid";
+/// Durations, pitch and energy as predicted.
+pub const FORGET_GIVEN: &str = "speak-forget-given";
+/// Whether drags on the panels of prosody edit it.
+pub const EDIT: &str = "speak-edit";
+/// Speaks the take with its edits.
+pub const SPEAK_EDIT: &str = "speak-edited";
+/// Takes the last edit of prosody back.
+pub const UNDO_EDIT: &str = "speak-undo-edit";
+/// Does it once more.
+pub const REDO_EDIT: &str = "speak-redo-edit";
+/// The phoneme at the cursor: longer, shorter, higher, lower, louder, softer.
+pub const NUDGES: [(&str, &str, Quality, i32); 6] = [
+    ("speak-longer", "Make the phoneme longer", Quality::Duration, 1),
+    ("speak-shorter", "Make the phoneme shorter", Quality::Duration, -1),
+    ("speak-higher", "Make the phoneme higher", Quality::Pitch, 1),
+    ("speak-lower", "Make the phoneme lower", Quality::Pitch, -1),
+    ("speak-louder", "Make the phoneme louder", Quality::Energy, 1),
+    ("speak-softer", "Make the phoneme softer", Quality::Energy, -1),
+];
 /// Copies the take's phonemes.
 pub const COPY_PHONEMES: &str = "speak-copy-phonemes";
 /// Pace, pitch and energy as predicted.
@@ -91,6 +113,17 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
     let no_mel = take
         .is_none_or(|take| take.pieces.is_empty())
         .then_some("This take has no mel; press Speak to make one");
+    let no_phonemes = take
+        .is_none_or(|take| take.phonemes.is_empty())
+        .then_some("This take has no phonemes; speak with its settings to have them");
+    let nothing_given =
+        state.given.is_none().then_some("Durations, pitch and energy are predicted already");
+    let no_edit = take
+        .is_none_or(|take| take.edits.given().is_none())
+        .then_some("Nothing is edited; press E and drag pitch, energy or phonemes");
+    let [can_undo, can_redo] = state.can_undo_and_redo();
+    let no_undo = (!can_undo).then_some("There is no edit to undo");
+    let no_redo = (!can_redo).then_some("There is no edit to redo");
     let no_settings = take
         .is_none_or(|take| take.request.is_none())
         .then_some("This take does not say how it was made");
@@ -143,10 +176,37 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         command(UNDO_DELETE, "Undo delete", None, no_removed),
         command(EXPORT_WAV, "Export WAV…", ctrl(Key::E), no_sound),
         command(EXPORT_MEL, "Export mel PNG…", ctrl_shift(Key::E), no_mel),
+        command(EXPORT_TEXT_GRID, "Export TextGrid…", ctrl_shift(Key::T), no_phonemes),
+        command(FORGET_GIVEN, "Speak with predicted durations again", None, nothing_given),
+        command(EDIT, "Edit duration, pitch and energy", plain(Key::E), no_take),
+        command(SPEAK_EDIT, "Speak the edited take", ctrl_shift(Key::Enter), no_edit),
+        command(UNDO_EDIT, "Undo edit", ctrl(Key::Z), no_undo),
+        command(REDO_EDIT, "Redo edit", ctrl_shift(Key::Z), no_redo),
         command(COPY_PHONEMES, "Copy phonemes", ctrl_shift(Key::C), no_mel),
         command(RESET_PROSODY, "Reset pace, pitch and energy", None, None),
         command(RESET_PANELS, "Reset panels", None, None),
     ];
+    let alt = |key| Some(KeyboardShortcut::new(Modifiers::ALT, key));
+    let alt_shift = |key| Some(KeyboardShortcut::new(Modifiers::ALT | Modifiers::SHIFT, key));
+    let keys = [
+        alt(Key::ArrowRight),
+        alt(Key::ArrowLeft),
+        alt(Key::ArrowUp),
+        alt(Key::ArrowDown),
+        alt_shift(Key::ArrowUp),
+        alt_shift(Key::ArrowDown),
+    ];
+    for ((id, name, quality, _), keys) in NUDGES.into_iter().zip(keys) {
+        let why = match take {
+            None => Some(NO_TAKE),
+            Some(take) => state.why_not_edit(take.id, quality).or_else(|| {
+                let symbol = state.edited_symbol();
+                let has_any = symbol.is_some_and(|it| take.value(it, quality).is_some());
+                (!has_any).then_some("The phoneme at the cursor has nothing of the kind to edit")
+            }),
+        };
+        commands.push(command(id, name, keys, why));
+    }
     commands.extend(Lane::ALL.map(|lane| {
         let (id, name) = toggle_lane(lane);
         command(id, name, None, None)

@@ -117,6 +117,17 @@ pub fn composer_ui(
         let n_chars = state.text.chars().count();
         let chars = if n_chars == 1 { "character" } else { "characters" };
         ui.label(theme::caption(format!("{n_chars} {chars}"), ui.visuals()));
+        if let Some(given) = &state.given {
+            ui.separator();
+            let hint = "Durations, pitch or energy that take the place of what a voice predicts; \
+                        the text must be the one they were made for";
+            ui.label(format!("Prosody of {}", given.source)).on_hover_text(hint);
+            let forget = Button::new("Predict again");
+            let forget = command_button(ui, commands, commands::FORGET_GIVEN, forget);
+            if forget.is_some_and(|forget| forget.clicked()) {
+                requests.push(Request::Run(commands::FORGET_GIVEN));
+            }
+        }
     });
     for row in heeded {
         ui.horizontal(|ui| {

@@ -46,6 +46,8 @@ pub fn request() -> SpeakRequest {
         vocoder: VocoderChoice::HifiGan,
         controls: ProsodyControls::default(),
         options: VoiceOptions::default(),
+        given: Vec::new(),
+        timing: None,
         seed: 7,
     }
 }

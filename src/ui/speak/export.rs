@@ -66,12 +66,16 @@ impl ExportDialog {
             ui.heading(match &self.content {
                 Content::Wav(..) => "Export the sound as WAV",
                 Content::MelPng(..) => "Export the mel as PNG",
+                Content::TextGrid(..) => "Export words and phonemes as TextGrid",
             });
             ui.label(match &self.content {
                 Content::Wav(..) => {
                     "16-bit mono PCM with text, options and seed inside; drop it here to get the take back."
                 }
                 Content::MelPng(..) => "One pixel per frame and band, without axes.",
+                Content::TextGrid(..) => {
+                    "For Praat and aligners; edit it and drop it here to speak with its durations."
+                }
             });
             ui.add_space(6.0);
             let is_busy = matches!(self.progress, Progress::Browsing | Progress::Writing);

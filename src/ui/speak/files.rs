@@ -12,7 +12,10 @@ use eframe::egui;
 
 use crate::{
     audio,
-    domain::{Alignment, MelConfig, MelSpectrogram, PhonemeSequence, SpeechRecord, Waveform},
+    domain::{
+        Alignment, MelConfig, MelSpectrogram, PhoneTiming, PhonemeSequence, SpeechRecord,
+        SpokenSpan, TextGrid, Waveform,
+    },
     dsp,
     engine::SpokenSentence,
     files::{advice, write_atomically},
@@ -32,6 +35,13 @@ pub enum FileEvent {
         path: PathBuf,
         /// The sound and what made it, or why not.
         outcome: Result<Box<Restored>, String>,
+    },
+    /// A TextGrid was read.
+    Timing {
+        /// From where.
+        path: PathBuf,
+        /// Its phones and their times, or why not.
+        outcome: Result<PhoneTiming, String>,
     },
     /// The dialog was closed; `None` if it was cancelled or there is none on this system.
     Chosen(Option<PathBuf>),
@@ -57,6 +67,8 @@ pub enum Content {
     Wav(Arc<Waveform>, Option<Box<SpeechRecord>>),
     /// The mel, a pixel per cell.
     MelPng(Vec<Arc<SpokenSentence>>, ColorMap),
+    /// Words and phones of a sound that ends then, with when each sentence begins.
+    TextGrid(Vec<(f64, Arc<SpokenSentence>)>, f64),
 }
 
 impl Content {
@@ -65,6 +77,7 @@ impl Content {
         match self {
             Self::Wav(..) => "wav",
             Self::MelPng(..) => "png",
+            Self::TextGrid(..) => "TextGrid",
         }
     }
 
@@ -78,6 +91,18 @@ impl Content {
                 audio::wav_bytes(waveform, record.as_deref()).map_err(|error| error.to_string())
             }
             Self::MelPng(sentences, map) => mel_png(sentences, *map),
+            Self::TextGrid(sentences, end_secs) => {
+                let spans: Vec<SpokenSpan<'_>> = sentences
+                    .iter()
+                    .map(|(start_secs, sentence)| SpokenSpan {
+                        start_secs: *start_secs,
+                        frame_secs: sentence.mel.config.frame_secs(),
+                        phonemes: &sentence.phonemes,
+                        alignment: &sentence.alignment,
+                    })
+                    .collect();
+                Ok(TextGrid::of_speech(&spans, *end_secs).to_long_text().into_bytes())
+            }
         }
     }
 }
@@ -134,6 +159,12 @@ fn read(path: &Path) -> Result<Restored, String> {
     Ok(Restored { waveform, record, heard, f0_hz })
 }
 
+fn read_timing(path: &Path) -> Result<PhoneTiming, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let grid = TextGrid::read(&bytes).map_err(|error| error.to_string())?;
+    PhoneTiming::of(grid).map_err(|error| error.to_string())
+}
+
 /// Whether an export may take the place of another file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overwrite {
@@ -181,8 +212,15 @@ impl Files {
         self.receiver.try_recv().ok()
     }
 
-    /// Reads a WAV.
+    /// Reads a WAV, or a TextGrid, which its ending tells.
     pub fn read(&self, ctx: &egui::Context, path: PathBuf) {
+        let ending = path.extension().unwrap_or_default();
+        if ending.eq_ignore_ascii_case("textgrid") {
+            return self.spawn(ctx, "read-textgrid", move || {
+                let outcome = read_timing(&path);
+                FileEvent::Timing { path, outcome }
+            });
+        }
         self.spawn(ctx, "read-wav", move || {
             let outcome = read(&path).map(Box::new);
             FileEvent::Read { path, outcome }
@@ -250,6 +288,28 @@ mod tests {
         let image = image::load_from_memory(&bytes).unwrap();
         assert_eq!(image.width() as usize, take.n_frames());
         assert_eq!(image.height(), 80);
+    }
+
+    #[test]
+    fn an_exported_text_grid_is_the_timing_of_the_take() {
+        let take = example::take(11.0);
+        let sentences: Vec<_> =
+            take.pieces.iter().map(|piece| (piece.start_secs, piece.spoken.clone())).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("take.TextGrid");
+        let content = Content::TextGrid(sentences, take.waveform.duration_secs());
+        assert!(matches!(write(&path, &content, Overwrite::Never), Written::Done(_)));
+        let spoken: Vec<PhonemeSequence> =
+            take.pieces.iter().map(|piece| piece.spoken.phonemes.clone()).collect();
+        let frame_secs = take.pieces[0].spoken.mel.config.frame_secs();
+        let durations = read_timing(&path).unwrap().durations(&spoken, frame_secs).unwrap();
+        for (found, piece) in durations.iter().zip(&take.pieces) {
+            assert_eq!(*found, piece.spoken.alignment.durations);
+        }
+        std::fs::write(&path, "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n0")
+            .unwrap();
+        let why = read_timing(&path).unwrap_err();
+        assert!(why.contains("where the grid ends"), "{why}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod commands;
 mod composer;
 mod difference;
+mod edits;
 pub mod example;
 mod export;
 mod faults;
@@ -19,9 +20,10 @@ mod takes;
 mod transport;
 
 pub use difference::Difference;
+pub use edits::Quality;
 pub use faults::{Fault, Faults, Mark};
 pub use lanes::{Lane, LaneLayout};
 pub use page::SpeakPage;
 pub use readout::Readout;
-pub use state::{Selection, SpeakState, Speaking, View};
+pub use state::{Given, Selection, SpeakState, Speaking, View};
 pub use take::{Phase, Piece, Take, TakeId};

@@ -22,7 +22,7 @@ use super::{
     playback::{Playing, What},
     stage::{Stage, recall_lanes, remember_lanes},
     state::SpeakState,
-    take::TakeId,
+    take::{Take, TakeId},
     takes::takes_ui,
     transport::transport_ui,
 };
@@ -140,6 +140,7 @@ impl Page for SpeakPage {
         let systems = || ctx.models.iter().filter(|model| model.kind.is_voice());
         if !systems().map(|model| &model.id).eq(&self.state.systems) {
             self.state.systems = systems().map(|model| model.id.clone()).collect();
+            self.state.kinds = systems().map(|model| model.kind).collect();
         }
         self.drain(ctx);
         self.follow(ctx);
@@ -255,6 +256,26 @@ impl Page for SpeakPage {
                     Content::MelPng(sentences.collect(), map)
                 });
             }
+            commands::EXPORT_TEXT_GRID => {
+                self.open_export(|take| {
+                    let sentences = take.pieces.iter();
+                    let sentences = sentences.map(|it| (it.start_secs, it.spoken.clone()));
+                    Content::TextGrid(sentences.collect(), take.duration_secs())
+                });
+            }
+            commands::EDIT => self.state.editing ^= true,
+            commands::SPEAK_EDIT => {
+                if let Some(request) = self.state.edited_request() {
+                    self.make(vec![request], ctx);
+                }
+            }
+            commands::UNDO_EDIT => {
+                self.state.selected_take_mut().into_iter().for_each(Take::undo_edit);
+            }
+            commands::REDO_EDIT => {
+                self.state.selected_take_mut().into_iter().for_each(Take::redo_edit);
+            }
+            commands::FORGET_GIVEN => self.state.given = None,
             commands::COPY_PHONEMES => {
                 if let (Some(take), Some(egui)) = (self.state.selected_take(), &self.egui) {
                     egui.copy_text(take.arpabet());
@@ -271,6 +292,10 @@ impl Page for SpeakPage {
                 self.state.compared_lanes = LaneLayout::compared();
             }
             other => {
+                let nudge = commands::NUDGES.into_iter().find(|(id, ..)| *id == other);
+                if let Some((_, _, quality, steps)) = nudge {
+                    self.state.nudge(quality, steps);
+                }
                 if let Some(lane) = Lane::ALL.into_iter().find(|lane| toggle_lane(*lane).0 == other)
                 {
                     self.state.layout_mut().toggle(lane);

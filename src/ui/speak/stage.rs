@@ -2,6 +2,7 @@
 
 mod apart;
 mod block;
+mod editing;
 mod pointer;
 
 use eframe::egui::{
@@ -11,6 +12,7 @@ use eframe::egui::{
 use self::{
     apart::Apart,
     block::{Block, Placed, Scene},
+    editing::Drag,
     pointer::{Pointed, handles_ui, unit_ui, wheel},
 };
 use super::{
@@ -50,6 +52,8 @@ pub struct Stage {
     apart: Apart,
     /// Where the selection that is being dragged began, in seconds.
     drag_from: Option<f64>,
+    /// The bar or phoneme that is being dragged.
+    edited: Option<Drag>,
 }
 
 /// What the user asked for on the panels.

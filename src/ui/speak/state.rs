@@ -1,6 +1,7 @@
 //! What the Speak page knows: text, options, takes, the view. Plain data, told of events.
 
 mod choosing;
+mod editing;
 mod making;
 
 use std::{collections::VecDeque, time::Instant};
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     audio::Loops,
-    domain::Progress,
+    domain::{GivenProsody, ModelKind, PhoneTiming, Progress},
     engine::SpeakRequest,
     settings,
     ui::widgets::{
@@ -60,6 +61,17 @@ pub struct View {
     pub fitted: bool,
 }
 
+/// Durations, pitch and energy that take the place of what a voice would predict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// Where they come from, for people.
+    pub source: String,
+    /// When each phone is to be heard.
+    pub timing: Option<PhoneTiming>,
+    /// Sentence by sentence.
+    pub prosody: Vec<GivenProsody>,
+}
+
 /// A take that is being made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Speaking {
@@ -78,8 +90,14 @@ pub struct SpeakState {
     pub text: String,
     /// How it will be spoken; the window saves it.
     pub options: settings::Speak,
+    /// What the next takes are given in place of predictions.
+    pub given: Option<Given>,
     /// Ids of all voices in the library's order, which decides their colours.
     pub systems: Vec<String>,
+    /// What they are.
+    pub kinds: Vec<ModelKind>,
+    /// Whether drags on the panels of prosody edit it.
+    pub editing: bool,
     /// What has been spoken, oldest first.
     pub takes: Vec<Take>,
     /// The take that plays and that is told of in full.
@@ -121,7 +139,10 @@ impl SpeakState {
         Self {
             text: FIRST_TEXT.to_owned(),
             options,
+            given: None,
             systems: Vec::new(),
+            kinds: Vec::new(),
+            editing: false,
             takes: Vec::new(),
             selected: None,
             compared: Vec::new(),
@@ -164,6 +185,8 @@ impl SpeakState {
             vocoder: self.options.vocoder.clone(),
             controls: self.options.controls,
             options: self.options.options,
+            given: self.given.as_ref().map_or_else(Vec::new, |given| given.prosody.clone()),
+            timing: self.given.as_ref().and_then(|given| given.timing.clone()),
             seed: self.options.seed,
         }
     }

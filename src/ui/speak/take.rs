@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::faults::Faults;
+use super::{edits::Edits, faults::Faults};
 use crate::{
-    domain::{SpeechRecord, SpeechTiming, SpeechWarning, Waveform},
+    domain::{MelConfig, SpeechRecord, SpeechTiming, SpeechWarning, Waveform},
     engine::{SpeakRequest, SpokenSentence},
     ui::widgets::{
         alignment_view::{Interval, IntervalKind, Looked, interval_at},
@@ -94,6 +94,10 @@ pub struct Take {
     pub f0_range: [f32; 2],
     /// Highest energy, measured or predicted.
     pub energy_max: f32,
+    /// Prosody that the user changed, for the next take.
+    pub edits: Edits,
+    /// Counts changes of what is edited.
+    pub edit_revision: u64,
     /// What went wrong where the voice looked; `None` for voices that do not look.
     pub faults: Option<Faults>,
     /// From the start of synthesis to the first samples.
@@ -127,6 +131,8 @@ impl Take {
             energy_steps: Vec::new(),
             f0_range: [f32::INFINITY, f32::NEG_INFINITY],
             energy_max: 0.0,
+            edits: Edits::default(),
+            edit_revision: 0,
             faults: None,
             first_audio: None,
             timing: None,
@@ -143,6 +149,12 @@ impl Take {
             piece.start_secs + mel.n_frames() as f64 * mel.config.frame_secs()
         });
         self.waveform.duration_secs().max(mel_end)
+    }
+
+    /// From one mel frame to the next.
+    pub fn frame_secs(&self) -> f64 {
+        let first = self.pieces.first().map(|piece| &piece.spoken.mel.config);
+        first.map_or_else(|| MelConfig::default().frame_secs(), MelConfig::frame_secs)
     }
 
     /// Mel frames of all its sentences.

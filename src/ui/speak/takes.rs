@@ -41,7 +41,7 @@ pub fn takes_ui(
     requests: &mut Vec<Request>,
 ) {
     if state.selected_take().is_some() {
-        Panel::bottom("speak-take").resizable(true).default_size(280.0).min_size(120.0).show(
+        Panel::bottom("speak-take").resizable(true).default_size(330.0).min_size(120.0).show(
             ui,
             |ui| {
                 ScrollArea::vertical().id_salt("speak-take-scroll").auto_shrink(false).show(
@@ -67,6 +67,21 @@ pub fn takes_ui(
             "Each press of Speak makes a take. Drop a WAV that Formant wrote to get its take back.";
         ui.label(theme::muted(words, ui.visuals()));
         return;
+    }
+    if state.takes.len() > 1 {
+        ui.horizontal(|ui| {
+            let is_on = state.difference.is_on();
+            for (id, button) in [
+                (commands::SWITCH, Button::new("Switch").small()),
+                (commands::END_COMPARISON, Button::new("Alone").small()),
+                (commands::DIFFERENCE, Button::selectable(is_on, "Difference").small()),
+            ] {
+                let button = command_button(ui, commands, id, button);
+                if button.is_some_and(|button| button.clicked()) {
+                    requests.push(Request::Run(id));
+                }
+            }
+        });
     }
     list_ui(ui, state, requests);
 }
@@ -205,6 +220,7 @@ fn details_ui(
     commands: &[PageCommand],
     requests: &mut Vec<Request>,
 ) {
+    let edited = state.edited_in_words().filter(|_| state.editing);
     let Some(take) = state.selected_take_mut() else { return };
     ui.add_space(4.0);
     ui.horizontal(|ui| {
@@ -218,6 +234,11 @@ fn details_ui(
         });
         let made_by = format!("{}, {}", request.voice, request.vocoder.label());
         ui.label(theme::caption(made_by, ui.visuals())).on_hover_text("Voice and vocoder");
+    }
+    if let Some(words) = edited {
+        let hint = "The phoneme at the cursor: Alt with the arrow keys changes its duration and pitch, \
+                    with Shift its energy; or drag it";
+        ui.label(RichText::new(format!("Edit {words}")).small()).on_hover_text(hint);
     }
     figures_ui(ui, take);
     for warning in &take.warnings {
@@ -237,6 +258,7 @@ fn details_ui(
             (commands::USE_SETTINGS, "Use these settings"),
             (commands::EXPORT_WAV, "Export WAV…"),
             (commands::EXPORT_MEL, "Export PNG…"),
+            (commands::EXPORT_TEXT_GRID, "Export TextGrid…"),
             (commands::COPY_PHONEMES, "Copy phonemes"),
             (commands::DELETE, "Delete"),
         ] {

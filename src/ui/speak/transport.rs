@@ -70,11 +70,10 @@ pub fn transport_ui(
         press(ui, commands::PLAY_SELECTION, Button::new("Play selection"));
         press(ui, commands::LOOP, Button::selectable(state.loops == Loops::Forever, "Loop"));
         press(ui, commands::FIT, Button::new("Fit"));
-        if !state.compared.is_empty() {
-            press(ui, commands::SWITCH, Button::new("Switch"));
-            press(ui, commands::END_COMPARISON, Button::new("Alone"));
-            let is_on = state.difference.is_on();
-            press(ui, commands::DIFFERENCE, Button::selectable(is_on, "Difference"));
+        press(ui, commands::EDIT, Button::selectable(state.editing, "Edit"));
+        if state.edited_request().is_some() {
+            let speak = theme::primary_button("Speak edit", ui.visuals());
+            press(ui, commands::SPEAK_EDIT, speak);
         }
         ui.separator();
         for lane in Lane::ALL {

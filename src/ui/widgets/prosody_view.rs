@@ -39,7 +39,7 @@ struct Key {
     plot: Rect,
     values: TimeAxis,
     color: Color32,
-    revision: u64,
+    revision: (u64, u64),
 }
 
 /// One panel of a measured curve and predicted steps; what is drawn is kept until the view or the
@@ -51,7 +51,8 @@ pub struct CurveView {
 }
 
 impl CurveView {
-    /// Paints the visible part. `revision` tells one state of the values from the next.
+    /// Paints the visible part. `revision` tells one state of the
+    /// curve and of the steps from the next.
     #[expect(clippy::too_many_arguments, reason = "a plot is a place, two axes and two series")]
     pub fn paint<'a>(
         &mut self,
@@ -62,7 +63,7 @@ impl CurveView {
         tracks: impl Iterator<Item = Track<'a>>,
         steps: &[Step],
         color: Color32,
-        revision: u64,
+        revision: (u64, u64),
         ink: &Ink,
     ) {
         paint_y_axis(painter, plot, values, ink);
@@ -168,7 +169,7 @@ mod tests {
             plot: Rect::from_min_max(pos2(0.0, 0.0), pos2(100.0, 100.0)),
             values: TimeAxis { start: 0.0, end: 400.0 },
             color: Color32::WHITE,
-            revision: 0,
+            revision: (0, 0),
         }
     }
 

@@ -10,14 +10,11 @@ use crate::{
         acoustic::{
             AcousticModel, Acoustics, Manner, OnFrames,
             fastspeech2::network::{EMBEDDING, Heads, Network, frames},
-            model::{checked_ids, checked_range},
+            model::{MAX_FRAMES, checked_durations, checked_ids, checked_length, checked_range},
         },
         symbols::is_voiced,
     },
 };
-
-/// Frames that one sentence may take: four minutes at 86 frames a second.
-const MAX_FRAMES: usize = 20_000;
 
 /// SpeechBrain's symbol of a pause.
 const PAUSE: &str = "spn";
@@ -125,25 +122,28 @@ impl AcousticModel for FastSpeech2 {
         manner: &Manner<'_>,
         _on_frames: OnFrames<'_>,
     ) -> Result<Acoustics, Error> {
-        let Manner { prosody, controls, .. } = *manner;
+        let Manner { given, controls, .. } = *manner;
         check_controls(controls)?;
         let ids = checked_ids(phonemes, self.network.sizes().n_symbols)?;
-        check_prosody(prosody, ids.len())?;
+        for values in [&given.f0_hz, &given.energy].into_iter().flatten() {
+            checked_length(values.len(), ids.len())?;
+        }
         let (network, config) = (&self.network, &self.config);
 
         let mut hidden = network.encode(&ids);
         let log_durations = network.log_durations(&hidden);
-        let durations = durations(&log_durations, controls.pace)?;
+        let durations = match &given.durations {
+            Some(given) => checked_durations(given, ids.len())?,
+            None => durations(&log_durations, controls.pace)?,
+        };
 
         let predicted = network.pitch(&hidden).into_iter().map(|p| config.pitch_hz.restore(p));
-        let f0_hz: Vec<f32> =
-            override_with(predicted, prosody.map(|prosody| &prosody.f0_hz), |f0| f0 > 0.0);
+        let f0_hz: Vec<f32> = override_with(predicted, given.f0_hz.as_ref(), |f0| f0 > 0.0);
         let pitch = |&f0: &f32| config.pitch_hz.normalize(f0, controls.pitch);
         network.add_pitch(&mut hidden, &f0_hz.iter().map(pitch).collect::<Vec<_>>());
 
         let predicted = network.energy(&hidden).into_iter().map(|e| config.energy.restore(e));
-        let energy: Vec<f32> =
-            override_with(predicted, prosody.map(|prosody| &prosody.energy), |_| true);
+        let energy: Vec<f32> = override_with(predicted, given.energy.as_ref(), |_| true);
         let normalized = |&energy: &f32| config.energy.normalize(energy, controls.energy);
         network.add_energy(&mut hidden, &energy.iter().map(normalized).collect::<Vec<_>>());
 
@@ -222,16 +222,6 @@ fn override_with(
     }
 }
 
-fn check_prosody(prosody: Option<&Prosody>, n_phonemes: usize) -> Result<(), Error> {
-    let Some(prosody) = prosody else { return Ok(()) };
-    for found in [prosody.f0_hz.len(), prosody.energy.len()] {
-        if found != n_phonemes {
-            return Err(Error::ProsodyLength { found, expected: n_phonemes });
-        }
-    }
-    Ok(())
-}
-
 fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
     checked_range("pace", controls.pace, ProsodyControls::RANGE)?;
     checked_range("pitch", controls.pitch, ProsodyControls::RANGE)?;
@@ -242,7 +232,7 @@ fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{VoiceOptions, Word},
+        domain::{GivenProsody, VoiceOptions, Word},
         tts::load::tests::{phonemes, voice},
     };
 
@@ -251,8 +241,21 @@ mod tests {
         prosody: Option<&Prosody>,
         controls: &ProsodyControls,
     ) -> Result<Acoustics, Error> {
+        let given = prosody.map(|prosody| GivenProsody {
+            durations: None,
+            f0_hz: Some(prosody.f0_hz.clone()),
+            energy: Some(prosody.energy.clone()),
+        });
+        speak_as_given(phonemes, &given.unwrap_or_default(), controls)
+    }
+
+    fn speak_as_given(
+        phonemes: &PhonemeSequence,
+        given: &GivenProsody,
+        controls: &ProsodyControls,
+    ) -> Result<Acoustics, Error> {
         let options = &VoiceOptions::default();
-        let manner = Manner { prosody, controls, options, seed: 0 };
+        let manner = Manner { given, controls, options, seed: 0 };
         voice().synthesize(phonemes, &manner, &mut |_| Ok(()))
     }
 
@@ -342,6 +345,23 @@ mod tests {
         let edited = try_to_speak(&voiced, Some(&prosody), &controls).unwrap();
         assert!(edited.mel != first.mel, "the edit is not heard");
         assert!((edited.prosody.unwrap().f0_hz[0] - 300.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn given_durations_stand_whatever_the_pace() {
+        let durations: Vec<u32> = (0..29).map(|at| at % 5).collect();
+        let given = GivenProsody { durations: Some(durations.clone()), ..GivenProsody::default() };
+        let fast = ProsodyControls { pace: 2.0, ..ProsodyControls::default() };
+        let acoustics = speak_as_given(&phonemes(1..30), &given, &fast).unwrap();
+        assert_eq!(acoustics.alignment.durations, durations);
+        check_whole(&acoustics, 29);
+        for (durations, told) in
+            [(vec![1; 3], "3 values for 29"), (vec![0; 29], "0 frames"), (vec![9999; 29], "20000")]
+        {
+            let given = GivenProsody { durations: Some(durations), ..GivenProsody::default() };
+            let refused = speak_as_given(&phonemes(1..30), &given, &fast).unwrap_err();
+            assert!(refused.is_bad_request() && refused.to_string().contains(told), "{refused}");
+        }
     }
 
     #[test]

@@ -12,13 +12,11 @@ use crate::{
                 flow::{Flow, noise},
                 network::{Heads, Network},
             },
-            model::{checked_ids, checked_range},
+            model::{MAX_FRAMES, checked_durations, checked_ids, checked_range, refuse},
         },
     },
 };
 
-/// Frames that one sentence may take: four minutes at 86 frames a second.
-const MAX_FRAMES: usize = 20_000;
 /// The symbol between two others, and at both ends, of voices that were trained so.
 const BLANK: u32 = 0;
 /// Durations are drawn from another stretch of the random numbers than the mel.
@@ -120,6 +118,10 @@ impl AcousticModel for Matcha {
         checked_range("length scale", options.length_scale, VoiceOptions::LENGTH_SCALES)?;
         checked_range("temperature", options.temperature, VoiceOptions::TEMPERATURES)?;
         let ids = checked_ids(phonemes, self.network.n_symbols())?;
+        refuse("pitch", manner.given.f0_hz.as_ref())?;
+        refuse("energy", manner.given.energy.as_ref())?;
+        let given = manner.given.durations.as_deref();
+        let given = given.map(|given| checked_durations(given, ids.len())).transpose()?;
         let ids = if self.config.blanks { between_blanks(&ids) } else { ids };
         let network = &self.network;
 
@@ -138,7 +140,11 @@ impl AcousticModel for Matcha {
                 stochastic.forward(&encoded.hidden, &drawn)
             }
         };
-        let frames = Network::frames(&log_durations, self.config.rounding, options.length_scale);
+        let mut frames =
+            Network::frames(&log_durations, self.config.rounding, options.length_scale);
+        if let Some(given) = given {
+            frames = if self.config.blanks { shared_with_blanks(&given, &frames) } else { given };
+        }
         let n_frames = frames.iter().map(|&frames| frames as usize).sum();
         if n_frames > MAX_FRAMES {
             return Err(Error::TooLong { n_frames, limit: MAX_FRAMES });
@@ -180,11 +186,34 @@ fn without_blanks(frames: &[u32]) -> Vec<u32> {
     durations
 }
 
+/// The frames of each symbol, shared among it and the blank before it, and for the last symbol the
+/// one at the end, as they are predicted to share.
+fn shared_with_blanks(given: &[u32], predicted: &[u32]) -> Vec<u32> {
+    let mut frames = Vec::with_capacity(predicted.len());
+    for (at, &whole) in given.iter().enumerate() {
+        let end = if at + 1 == given.len() { predicted.len() } else { 2 * at + 2 };
+        let parts = &predicted[2 * at..end];
+        let all: u64 = parts.iter().map(|&part| u64::from(part)).sum();
+        let (mut so_far, mut begin) = (0, 0);
+        for (part_idx, &part) in parts.iter().enumerate() {
+            so_far += u64::from(part);
+            let end = match (all, part_idx + 1 == parts.len()) {
+                (_, true) => whole,
+                (0, false) => 0,
+                (all, false) => (u64::from(whole) * so_far / all) as u32,
+            };
+            frames.push(end - begin);
+            begin = end;
+        }
+    }
+    frames
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        domain::ModelKind,
+        domain::{GivenProsody, ModelKind, ProsodyControls},
         tts::load::tests::{check_whole, other_voice, speak, symbols},
     };
 
@@ -192,6 +221,34 @@ mod tests {
     fn blanks_come_and_go() {
         assert_eq!(between_blanks(&[5, 6]), [0, 5, 0, 6, 0]);
         assert_eq!(without_blanks(&[1, 2, 3, 4, 5]), [3, 12]);
+    }
+
+    #[test]
+    fn given_durations_are_shared_with_blanks_and_come_back() {
+        let predicted = [1, 3, 0, 0, 2, 2, 4];
+        let shared = shared_with_blanks(&[8, 5, 16], &predicted);
+        assert_eq!(shared, [2, 6, 0, 5, 4, 4, 8]);
+        assert_eq!(without_blanks(&shared), [8, 5, 16]);
+    }
+
+    #[test]
+    fn given_durations_stand_and_pitch_is_refused() {
+        for description in ["", "add_blank = true"] {
+            let mut voice = other_voice(ModelKind::Matcha, 178, description);
+            let options = VoiceOptions { steps: 1, length_scale: 2.0, ..VoiceOptions::default() };
+            let mut given =
+                GivenProsody { durations: Some(vec![3, 0, 7, 2]), ..GivenProsody::default() };
+            let controls = &ProsodyControls::default();
+            let mut speak = |given: &GivenProsody| {
+                let manner = Manner { given, controls, options: &options, seed: 0 };
+                voice.synthesize(&symbols(1..5), &manner, &mut |_| Ok(()))
+            };
+            let acoustics = speak(&given).unwrap();
+            assert_eq!(acoustics.alignment.durations, [3, 0, 7, 2]);
+            check_whole(&acoustics, 4);
+            given.f0_hz = Some(vec![100.0; 4]);
+            assert!(matches!(speak(&given), Err(Error::Unheeded { what: "pitch" })));
+        }
     }
 
     fn spoken(n_symbols: u32, length_scale: f32, seed: u64) -> Acoustics {

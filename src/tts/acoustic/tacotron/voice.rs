@@ -11,7 +11,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel, Acoustics, Manner, OnFrames,
-            model::checked_ids,
+            model::{checked_ids, refuse_given},
             prenet::{SentenceDropout, no_dropout, seeded_dropout},
             tacotron::network::Network,
             window::Guard,
@@ -137,6 +137,7 @@ impl AcousticModel for Tacotron {
         manner: &Manner<'_>,
         on_frames: OnFrames<'_>,
     ) -> Result<Acoustics, Error> {
+        refuse_given(manner.given)?;
         let Self { network, ends_with, config, stepper } = self;
         let ids = checked_ids(phonemes, network.n_symbols())?;
         let mut dropout: SentenceDropout = if config.dropout {

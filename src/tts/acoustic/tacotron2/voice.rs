@@ -9,7 +9,7 @@ use crate::{
         Error, SymbolTable,
         acoustic::{
             AcousticModel, Acoustics, Manner, OnFrames,
-            model::{checked_ids, checked_range},
+            model::{checked_ids, checked_range, refuse_given},
             prenet::{SentenceDropout, no_dropout, seeded_dropout},
             tacotron2::network::Network,
             window::Guard,
@@ -92,6 +92,7 @@ impl AcousticModel for Tacotron2 {
         manner: &Manner<'_>,
         on_frames: OnFrames<'_>,
     ) -> Result<Acoustics, Error> {
+        refuse_given(manner.given)?;
         let threshold = manner.options.gate_threshold;
         checked_range("gate threshold", threshold, VoiceOptions::GATE_THRESHOLDS)?;
         let Self { network, config, stepper } = self;

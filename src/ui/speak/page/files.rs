@@ -8,6 +8,7 @@ use super::{
     super::{
         export::{ExportDialog, Pressed, Progress as ExportProgress},
         files::{Content, FileEvent, Written},
+        state::Given,
         take::Take,
     },
     SpeakPage,
@@ -37,8 +38,26 @@ impl SpeakPage {
                 }
                 FileEvent::Read { outcome: Err(why), .. } => {
                     ctx.actions.push(Action::Toast(Toast::error(format!(
-                        "The dropped file was not opened.\n{why}\nDrop a WAV file."
+                        "The dropped file was not opened.\n{why}\nDrop a WAV file or a TextGrid."
                     ))));
+                }
+                FileEvent::Timing { path, outcome } => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    ctx.actions.push(Action::Toast(match outcome {
+                        Ok(timing) => {
+                            let words = format!("The next takes have the durations of {name}.");
+                            self.state.given = Some(Given {
+                                source: name,
+                                timing: Some(timing),
+                                prosody: Vec::new(),
+                            });
+                            Toast::info(words)
+                        }
+                        Err(why) => Toast::error(format!(
+                            "No durations were taken over.\n{why}: {}\nDrop a TextGrid with a tier of phones.",
+                            path.display()
+                        )),
+                    }));
                 }
                 FileEvent::Chosen(chosen) => {
                     if let Some(dialog) = &mut self.export {
@@ -105,7 +124,7 @@ impl SpeakPage {
     /// Reads what is dropped on the window while this page is shown, and says before that it may be.
     pub(super) fn drops(&self, ui: &Ui) {
         if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-            let words = "Drop a WAV that Formant wrote to get its take back";
+            let words = "Drop a WAV that Formant wrote to get its take back, or a TextGrid to speak with its durations";
             let layer = LayerId::new(Order::Foreground, Id::unique("speak-drop"));
             let painter = ui.ctx().layer_painter(layer);
             let area = ui.max_rect();

@@ -30,9 +30,14 @@ impl SpeakPage {
             ctx.actions.push(Action::Toast(Toast::error(format!("Nothing was spoken.\n{why}."))));
             return;
         }
+        self.make(self.state.requests(), ctx);
+    }
+
+    /// Makes a take of each request; one under way is stopped and kept.
+    pub(super) fn make(&mut self, requests: Vec<SpeakRequest>, ctx: &mut Context<'_>) {
         self.stop(ctx);
         // All stand in the engine's line at once, so that it never waits for a frame of the window.
-        for request in self.state.requests() {
+        for request in requests {
             let record = record(&request, ctx);
             let job = ctx.engine.speak(request.clone());
             let take = self.state.begin(request, record, Instant::now());
@@ -220,6 +225,7 @@ fn record(request: &SpeakRequest, ctx: &Context<'_>) -> SpeechRecord {
         },
         controls: request.controls,
         options: request.options,
+        given: request.given.clone(),
         seed: request.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: ctx.status.device.clone(),

@@ -131,10 +131,14 @@ fn in_words(state: &SpeakState, at_cursor: Option<(f64, f64)>) -> String {
     }
 }
 
-/// A number with its sign, and a real minus.
+/// A number with its sign, and a real minus; what rounds to nothing has none.
 fn signed(db: f32) -> String {
-    let sign = if db < 0.0 { "−" } else { "+" };
-    format!("{sign}{:.1}", db.abs())
+    let digits = format!("{:.1}", db.abs());
+    match digits.as_str() {
+        "0.0" => digits,
+        _ if db < 0.0 => format!("−{digits}"),
+        _ => format!("+{digits}"),
+    }
 }
 
 fn paint_bar(ui: &Ui, bar: Rect, ink: &Ink) {
@@ -163,4 +167,14 @@ fn paint_bar(ui: &Ui, bar: Rect, ink: &Ink) {
     let at = pos2(bar.left(), bar.top() - 1.0);
     let muted = theme::color(Hue::Muted, ui.visuals());
     painter.text(at, Align2::LEFT_BOTTOM, "Δ dB", ink.small.clone(), muted);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_written_out_unless_there_is_nothing_to_sign() {
+        assert_eq!([-0.04, 0.04, -3.25, 12.0].map(signed), ["0.0", "0.0", "−3.2", "+12.0"]);
+    }
 }

@@ -4,11 +4,15 @@ use eframe::egui::{
     Align2, Context, Rangef, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::pointer::Pointed;
+use super::{
+    editing::{paint_edits, values},
+    pointer::Pointed,
+};
 use crate::{
     settings::ColorMap,
     ui::{
         speak::{
+            edits::Quality,
             faults::{Fault, Faults},
             lanes::Lane,
             state::SpeakState,
@@ -23,7 +27,7 @@ use crate::{
             },
             mel_view::{MelView, Piece, color_bar_rect, paint_band_axes},
             mel_view_scale::{MelScale, paint_color_bar},
-            prosody_view::{CurveView, Track, round_range},
+            prosody_view::{CurveView, Track},
             time_axis_paint::{
                 Ink, paint_frame, paint_ground, paint_hover, paint_playhead, paint_selection,
                 paint_y_title, plot_rect,
@@ -90,6 +94,7 @@ impl Block {
         let time = state.view.time;
         for placed in lanes {
             self.paint_lane(ui, scene, take, placed);
+            paint_edits(ui, scene, take, placed.lane, placed.plot);
             let inside = painter.with_clip_rect(placed.plot.intersect(painter.clip_rect()));
             let x = |secs| time.to_screen(secs, placed.plot.x_range());
             if let Some(selection) = state.selection {
@@ -147,25 +152,25 @@ impl Block {
                 None => paint_alignment(painter, plot, time, &take.phonemes, ink.accent, ink),
             },
             Lane::Pitch => {
-                let values = round_range(take.f0_range[0], take.f0_range[1]);
+                let values = values(take, Quality::Pitch);
                 let tracks = take.pieces.iter().map(|piece| Track {
                     start_secs: piece.start_secs,
                     frame_secs: piece.spoken.mel.config.frame_secs(),
                     values: &piece.f0_hz,
                 });
                 let (steps, color) = (&take.f0_steps, hue(Hue::Pitch));
-                let rev = take.revision;
+                let rev = (take.revision, take.edit_revision);
                 self.pitch.paint(painter, plot, time, values, tracks, steps, color, rev, ink);
             }
             Lane::Energy => {
-                let values = round_range(0.0, take.energy_max);
+                let values = values(take, Quality::Energy);
                 let tracks = take.pieces.iter().map(|piece| Track {
                     start_secs: piece.start_secs,
                     frame_secs: piece.spoken.mel.config.frame_secs(),
                     values: &piece.spoken.energy,
                 });
                 let (steps, color) = (&take.energy_steps, hue(Hue::Energy));
-                let rev = take.revision;
+                let rev = (take.revision, take.edit_revision);
                 self.energy.paint(painter, plot, time, values, tracks, steps, color, rev, ink);
             }
         }

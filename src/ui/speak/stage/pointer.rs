@@ -76,6 +76,11 @@ impl Stage {
             ui.set_cursor_icon(CursorIcon::Grabbing);
             return None;
         }
+        if let Some(on) = on
+            && self.edit(ui, state, on, response, plot_x)
+        {
+            return None;
+        }
         let (origin, shift) =
             ui.input(|input| (input.pointer.press_origin(), input.modifiers.shift));
         if response.drag_started_by(PointerButton::Primary) {

@@ -1,6 +1,6 @@
 //! Which takes there are, which one is selected, and which are shown beside it.
 
-use super::{MAX_SHOWN, SpeakState};
+use super::{Given, MAX_SHOWN, SpeakState};
 use crate::{
     engine::SpeakRequest,
     settings,
@@ -21,6 +21,8 @@ impl SpeakState {
             vocoder: record.vocoder.clone(),
             controls: record.controls,
             options: record.options,
+            given: record.given.clone(),
+            timing: None,
             seed: record.seed,
         });
         let mut take = Take::new(id, request);
@@ -190,9 +192,10 @@ impl SpeakState {
 
     /// Text, options and seed of a take become those of the next one.
     pub fn use_settings(&mut self, id: TakeId) {
-        let take = self.takes.iter().find(|take| take.id == id);
-        let Some(request) = take.and_then(|take| take.request.as_ref()) else { return };
+        let Some(take) = self.takes.iter().find(|take| take.id == id) else { return };
+        let Some(request) = &take.request else { return };
         self.text.clone_from(&request.text);
+        self.given = given(take);
         self.options = settings::Speak {
             voice: request.voice.clone(),
             beside: Vec::new(),
@@ -202,4 +205,18 @@ impl SpeakState {
             seed: request.seed,
         };
     }
+}
+
+/// What a take was given: as its record has it, else as it was asked for.
+fn given(take: &Take) -> Option<Given> {
+    let request = take.request.as_ref()?;
+    let recorded = take.record.as_ref().map(|record| &record.given);
+    let prosody = recorded.filter(|given| !given.is_empty()).unwrap_or(&request.given).clone();
+    // A whole take's record has the durations that came of the timing.
+    let timing = request.timing.clone().filter(|_| prosody.is_empty());
+    (timing.is_some() || !prosody.is_empty()).then(|| Given {
+        source: take.name.clone(),
+        timing,
+        prosody,
+    })
 }

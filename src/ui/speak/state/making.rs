@@ -8,7 +8,10 @@ use crate::{
     engine::{Error, ErrorKind, SpeakEvent, SpeakRequest, Speech},
     ui::{
         Toast,
-        speak::take::{Phase, Take, TakeId},
+        speak::{
+            edits::Edits,
+            take::{Phase, Take, TakeId},
+        },
     },
 };
 
@@ -66,6 +69,7 @@ impl SpeakState {
                     take.phase = Phase::Done;
                     take.first_audio = Some(speech.timing.first_audio);
                     take.timing = Some(speech.timing);
+                    take.edits = Edits::new(speech.record.given.clone());
                     take.record = Some(speech.record);
                     take.warnings = speech.warnings;
                     take.n_sentences = speech.n_sentences;

@@ -18,6 +18,7 @@ fn record() -> SpeechRecord {
         vocoder_sha256: String::new(),
         controls: request.controls,
         options: request.options,
+        given: request.given,
         seed: request.seed,
         version: "0".into(),
         device: "CPU".into(),
