@@ -8,6 +8,7 @@ mod decimal;
 mod decoding;
 mod device;
 mod evaluation;
+mod glimpse;
 mod interval;
 mod linear;
 mod measurement;
@@ -35,6 +36,7 @@ pub use decoding::{
 };
 pub use device::{DeviceChoice, ModelShape};
 pub use evaluation::{Evaluation, Figure, Measure, ScoredSentence, Sense, TestSentence};
+pub use glimpse::{Glimpse, GlimpseKind};
 pub use interval::Interval;
 pub use linear::{LinearConfig, LinearSpectrogram};
 pub use measurement::{Clock, Measurement, Sample, Spread, Work};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplyMemory;
 use crate::domain::{
-    Alignment, Attention, DecodeStep, FinishReason, GivenProsody, MelSpectrogram, Message,
+    Alignment, Attention, DecodeStep, FinishReason, GivenProsody, Glimpse, MelSpectrogram, Message,
     PhoneTiming, PhonemeSequence, Progress, Prosody, ProsodyControls, Sampling, SpeculationCounts,
     Speculative, SpeechRecord, SpeechTiming, SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
 };
@@ -61,8 +61,15 @@ pub struct SpokenSentence {
     pub attention: Option<Attention>,
     /// Energy of each frame: the L2 norm over its linear mel bands.
     pub energy: Vec<f32>,
+    /// What the voice made on the way, as small pictures.
+    #[serde(skip, default = "no_glimpses")]
+    pub glimpses: Arc<[Glimpse]>,
     /// Whether no frame will follow.
     pub is_whole: bool,
+}
+
+fn no_glimpses() -> Arc<[Glimpse]> {
+    Arc::new([])
 }
 
 /// Heard while speech is made, in order: for each sentence its [`SpokenSentence`], its samples in

@@ -233,6 +233,7 @@ impl Speaker<'_> {
             alignment: acoustics.alignment.clone(),
             prosody: acoustics.prosody.clone(),
             attention: acoustics.attention.clone(),
+            glimpses: acoustics.glimpses.as_slice().into(),
             is_whole,
         })))?;
         accelerator.breathe();

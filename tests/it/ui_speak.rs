@@ -13,7 +13,7 @@ use egui_kittest::{
 };
 use formant::{
     audio::{self, Loops, Player},
-    domain::{Attention, ModelInfo, ModelKind, ModelOrigin, ModelState},
+    domain::{Attention, Glimpse, ModelInfo, ModelKind, ModelOrigin, ModelState},
     engine::Client,
     library::{Downloads, Folders, Library, catalog},
     settings::Settings,
@@ -621,4 +621,20 @@ fn a_phoneme_that_is_dragged_has_another_pitch_and_undo_takes_it_back() {
     }
     assert_eq!(window.state().page.state.edited_request(), None);
     assert!(window.query_by_label("Speak edit").is_none());
+}
+
+#[test]
+fn the_steps_of_a_flow_are_a_strip_of_pictures() {
+    let mut window = with_take(1.0);
+    window.get_by_label("Inside").click();
+    window.run();
+    assert!(window.query_by_label_contains("Inside: Matcha-TTS shows").is_some(), "no reason");
+    let take = &mut window.state_mut().page.state.takes[0];
+    let mut spoken = take.pieces[0].spoken.as_ref().clone();
+    let n_mels = spoken.mel.config.n_mels;
+    let step = |time| Glimpse::flow_step(time, &spoken.mel.frames, n_mels);
+    spoken.glimpses = Arc::new([0.0, 0.5, 1.0].map(step));
+    take.push_sentence(Arc::new(spoken));
+    window.run();
+    assert!(window.query_by_label("Inside: t = 0, noise; t = 0.50; t = 1, mel").is_some());
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::{
     domain::{
-        Alignment, Attention, GivenProsody, LinearSpectrogram, MelConfig, MelSpectrogram,
+        Alignment, Attention, GivenProsody, Glimpse, LinearSpectrogram, MelConfig, MelSpectrogram,
         PhonemeSequence, Prosody, ProsodyControls, VoiceOptions,
     },
     tts::{Error, SymbolTable},
@@ -25,6 +25,8 @@ pub struct Acoustics {
     pub attention: Option<Attention>,
     /// A linear spectrogram of the same frames, from models that make one.
     pub linear: Option<LinearSpectrogram>,
+    /// What was made on the way, from models that let it be seen.
+    pub glimpses: Vec<Glimpse>,
 }
 
 impl Acoustics {
@@ -36,6 +38,7 @@ impl Acoustics {
             prosody: None,
             attention: None,
             linear: None,
+            glimpses: Vec::new(),
         }
     }
 

@@ -95,6 +95,7 @@ pub const fn toggle_lane(lane: Lane) -> (&'static str, &'static str) {
         Lane::Alignment => ("speak-lane-alignment", "Show or hide the alignment"),
         Lane::Pitch => ("speak-lane-f0", "Show or hide the F0 curve"),
         Lane::Energy => ("speak-lane-energy", "Show or hide the energy curve"),
+        Lane::Inside => ("speak-lane-inside", "Show or hide what the voice made on the way"),
     }
 }
 

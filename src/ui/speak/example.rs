@@ -191,6 +191,7 @@ fn sentence(
         alignment,
         prosody: Some(prosody),
         attention: None,
+        glimpses: Arc::new([]),
         energy,
         is_whole: true,
     }

@@ -154,6 +154,7 @@ fn read(path: &Path) -> Result<Restored, String> {
         alignment: Alignment::default(),
         prosody: None,
         attention: None,
+        glimpses: Arc::new([]),
         is_whole: true,
     };
     Ok(Restored { waveform, record, heard, f0_hz })

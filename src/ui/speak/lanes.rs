@@ -20,6 +20,8 @@ pub enum Lane {
     Pitch,
     /// Energy.
     Energy,
+    /// What the voice made on the way.
+    Inside,
 }
 
 /// Height of a tier.
@@ -33,7 +35,7 @@ const MIN_HEIGHT: f32 = 36.0;
 
 impl Lane {
     /// Every panel, from top to bottom.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Waveform,
         Self::Mel,
         Self::Words,
@@ -41,6 +43,7 @@ impl Lane {
         Self::Alignment,
         Self::Pitch,
         Self::Energy,
+        Self::Inside,
     ];
 
     /// On its chip.
@@ -53,6 +56,7 @@ impl Lane {
             Self::Alignment => "Alignment",
             Self::Pitch => "F0",
             Self::Energy => "Energy",
+            Self::Inside => "Inside",
         }
     }
 
@@ -66,6 +70,7 @@ impl Lane {
             Self::Alignment => "Phoneme",
             Self::Pitch => "F0 (Hz)",
             Self::Energy => "Energy (L2)",
+            Self::Inside => "Inside",
         }
     }
 
@@ -80,6 +85,9 @@ impl Lane {
                 "Which phoneme is heard in which frame; of a Tacotron, which one each decoder step looked at"
             }
             Self::Pitch => "Fundamental frequency: measured as a line, predicted as bars",
+            Self::Inside => {
+                "What the voice made on the way: Matcha-TTS's steps from noise to mel, a Tacotron's CBHG"
+            }
             Self::Energy => {
                 "Energy, the L2 norm over linear mel bands: measured as a line, predicted as bars"
             }
@@ -107,8 +115,8 @@ pub struct LaneLayout {
 impl Default for LaneLayout {
     fn default() -> Self {
         Self {
-            shown: [true, true, true, true, false, true, true],
-            weights: [1.0, 2.6, 0.0, 0.0, 1.4, 1.1, 0.8],
+            shown: [true, true, true, true, false, true, true, false],
+            weights: [1.0, 2.6, 0.0, 0.0, 1.4, 1.1, 0.8, 1.2],
         }
     }
 }
@@ -116,7 +124,7 @@ impl Default for LaneLayout {
 impl LaneLayout {
     /// The panels of each of several takes at the first start: as few as tell them apart.
     pub fn compared() -> Self {
-        Self { shown: [true, true, false, true, false, false, false], ..Self::default() }
+        Self { shown: [true, true, false, true, false, false, false, false], ..Self::default() }
     }
 
     /// Whether a panel is there.

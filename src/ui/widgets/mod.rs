@@ -5,6 +5,7 @@ pub mod alignment_view;
 pub mod attention_view;
 mod copy;
 mod empty_state;
+pub mod film_view;
 pub mod latency_plot;
 pub mod markdown;
 mod markdown_inline;

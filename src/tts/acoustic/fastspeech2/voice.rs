@@ -160,6 +160,7 @@ impl AcousticModel for FastSpeech2 {
             prosody: Some(Prosody { f0_hz: heard_hz.collect(), energy }),
             attention: None,
             linear: None,
+            glimpses: Vec::new(),
         })
     }
 }

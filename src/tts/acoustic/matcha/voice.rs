@@ -1,8 +1,11 @@
 //! Matcha-TTS as a voice: phonemes in, a mel out.
 
 use crate::{
-    domain::{Alignment, DurationChoice, MelConfig, MelSpectrogram, PhonemeSequence, VoiceOptions},
-    nn::Weights,
+    domain::{
+        Alignment, DurationChoice, Glimpse, MelConfig, MelSpectrogram, PhonemeSequence,
+        VoiceOptions,
+    },
+    nn::{Features, Weights},
     tts::{
         Error, SymbolTable,
         acoustic::{
@@ -87,6 +90,16 @@ impl Matcha {
         Ok(self)
     }
 
+    /// The first frames of a mel of the network, in natural logarithms.
+    fn frames(&self, mel: &Features, n_frames: usize) -> Vec<f32> {
+        let mut columns = mel.to_columns();
+        columns.truncate(n_frames * mel.n_channels);
+        for value in &mut columns {
+            *value = *value * self.mel_std + self.mel_mean;
+        }
+        columns
+    }
+
     /// The layers, for those who want to see what is between.
     pub fn network(&self) -> &Network {
         &self.network
@@ -153,13 +166,18 @@ impl AcousticModel for Matcha {
         let mu = network.spread(&encoded.mu, &frames);
         let start = noise(mu.n_channels, mu.len, manner.seed);
         let flow = Flow { n_steps: options.steps as usize, temperature: options.temperature };
-        let mut mel = flow.follow(&start, |x, time| {
+        let mut glimpses = Vec::new();
+        let mut step = 0;
+        let mel = flow.follow(&start, |x, time| {
             on_frames(None)?;
+            if Glimpse::keeps_step(step, flow.n_steps) {
+                glimpses.push(Glimpse::flow_step(time, &self.frames(x, n_frames), x.n_channels));
+            }
+            step += 1;
             Ok::<_, Error>(network.decoder().forward(x, &mu, n_frames, time, &mut |_, _| ()))
         })?;
-        mel.map(|value| value * self.mel_std + self.mel_mean);
-        let mut columns = mel.to_columns();
-        columns.truncate(n_frames * mel.n_channels);
+        let columns = self.frames(&mel, n_frames);
+        glimpses.push(Glimpse::flow_step(1.0, &columns, mel.n_channels));
         let durations = if self.config.blanks { without_blanks(&frames) } else { frames };
         Ok(Acoustics {
             mel: MelSpectrogram { frames: columns, config: self.config.mel.clone() },
@@ -167,6 +185,7 @@ impl AcousticModel for Matcha {
             prosody: None,
             attention: None,
             linear: None,
+            glimpses,
         })
     }
 }
@@ -213,7 +232,7 @@ fn shared_with_blanks(given: &[u32], predicted: &[u32]) -> Vec<u32> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{GivenProsody, ModelKind, ProsodyControls},
+        domain::{GivenProsody, GlimpseKind, ModelKind, ProsodyControls},
         tts::load::tests::{check_whole, other_voice, speak, symbols},
     };
 
@@ -267,6 +286,23 @@ mod tests {
         let long = spoken(200, 4.0, 0);
         check_whole(&long, 200);
         assert!(long.mel.n_frames() >= 2_500, "{} frames", long.mel.n_frames());
+    }
+
+    #[test]
+    fn every_step_from_noise_to_mel_is_seen() {
+        let acoustics = spoken(12, 1.0, 5);
+        let times: Vec<f32> = acoustics
+            .glimpses
+            .iter()
+            .filter_map(|glimpse| match glimpse.kind {
+                GlimpseKind::FlowStep { time } => Some(time),
+                GlimpseKind::EncoderCbhg => None,
+            })
+            .collect();
+        assert_eq!(times, [0.0, 0.5, 1.0]);
+        let mel = Glimpse::flow_step(1.0, &acoustics.mel.frames, acoustics.mel.config.n_mels);
+        assert_eq!(acoustics.glimpses[2], mel);
+        assert_ne!(acoustics.glimpses[0].levels, mel.levels);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use crate::{
     domain::{
-        Attention, AttentionWindow, LinearConfig, LinearSpectrogram, MelConfig, PhonemeSequence,
+        Attention, AttentionWindow, Glimpse, LinearConfig, LinearSpectrogram, MelConfig,
+        PhonemeSequence,
     },
     dsp::FLOOR,
     nn::{Features, Stepper, Weights},
@@ -147,10 +148,13 @@ impl AcousticModel for Tacotron {
         };
         let frames_per_step = network.frames_per_step();
         let mut guard = Guard::new(manner.options.window.resolve(config.window));
-        let mut utterance = network.decoder.begin(network.encode(stepper, &ids));
+        let encoded = network.encode(stepper, &ids);
+        let cbhg = Glimpse::encoder_cbhg(&encoded.to_columns(), encoded.n_channels);
+        let mut utterance = network.decoder.begin(encoded);
         let mut attention =
             Attention { weights: Vec::new(), n_phonemes: ids.len(), frames_per_step };
         let mut acoustics = Acoustics::empty(config.mel.clone());
+        acoustics.glimpses.push(cbhg);
         let mut raw = Vec::new();
         let mut next_stretch = STRETCH;
         loop {

@@ -9,6 +9,7 @@ use super::{
     pointer::Pointed,
 };
 use crate::{
+    domain::Glimpse,
     settings::ColorMap,
     ui::{
         speak::{
@@ -25,6 +26,7 @@ use crate::{
                 AttentionView, Hatch, LINE, paint_row, paint_steps, paint_stretch, paint_symbols,
                 paint_weight_bar, step_title,
             },
+            film_view::{self, FilmView},
             mel_view::{MelView, Piece, color_bar_rect, paint_band_axes},
             mel_view_scale::{MelScale, paint_color_bar},
             prosody_view::{CurveView, Track},
@@ -61,6 +63,7 @@ pub(super) struct Block {
     waveform: WaveformView,
     mel: MelView,
     attention: AttentionView,
+    film: FilmView,
     pitch: CurveView,
     energy: CurveView,
 }
@@ -72,6 +75,7 @@ impl Block {
             waveform: WaveformView::default(),
             mel: MelView::default(),
             attention: AttentionView::default(),
+            film: FilmView::default(),
             pitch: CurveView::default(),
             energy: CurveView::default(),
         }
@@ -161,6 +165,16 @@ impl Block {
                 let (steps, color) = (&take.f0_steps, hue(Hue::Pitch));
                 let rev = (take.revision, take.edit_revision);
                 self.pitch.paint(painter, plot, time, values, tracks, steps, color, rev, ink);
+            }
+            Lane::Inside => {
+                let here = scene.pointed.map_or(scene.cursor_secs, |pointed| pointed.secs);
+                if let Some(glimpses) = glimpses_at(take, here) {
+                    self.film.sync(ui.ctx(), scene.map, glimpses);
+                    self.film.paint(painter, plot, ink);
+                } else {
+                    let (at, font) = (plot.center(), ink.small.clone());
+                    painter.text(at, Align2::CENTER_CENTER, NO_GLIMPSES, font, ink.muted);
+                }
             }
             Lane::Energy => {
                 let values = values(take, Quality::Energy);
@@ -276,6 +290,16 @@ pub(super) fn place(ui: &Ui, state: &SpeakState, id: TakeId, area: Rect, y: Rang
     state.layout().place(y).into_iter().map(place).collect()
 }
 
+/// What voices that do not let be seen what they make have in its place.
+const NO_GLIMPSES: &str =
+    "Matcha-TTS shows its steps from noise to mel here, a Tacotron its CBHG's output";
+
+/// What the voice made on the way to the sentence that is heard at a time, or to the first.
+fn glimpses_at(take: &Take, secs: f64) -> Option<&std::sync::Arc<[Glimpse]>> {
+    let piece = take.piece_at(secs).or(take.pieces.first())?;
+    Some(&piece.spoken.glimpses).filter(|glimpses| !glimpses.is_empty())
+}
+
 /// A panel in words.
 fn described(take: &Take, lane: Lane) -> String {
     let secs = take.duration_secs();
@@ -296,6 +320,13 @@ fn described(take: &Take, lane: Lane) -> String {
         Lane::Pitch => match take.f0_range {
             [low, high] if low <= high => format!("F0 curve, {low:.0} to {high:.0} Hz"),
             _ => "F0 curve, nothing voiced".to_owned(),
+        },
+        Lane::Inside => match glimpses_at(take, 0.0) {
+            None => format!("Inside: {NO_GLIMPSES}"),
+            Some(glimpses) => {
+                let words: Vec<String> = glimpses.iter().map(film_view::in_words).collect();
+                format!("Inside: {}", words.join("; "))
+            }
         },
         Lane::Energy => format!("Energy curve, up to {:.1}", take.energy_max),
     }
