@@ -1,7 +1,7 @@
 //! How good speech is, in numbers: distances from a recording, intelligibility, machine listeners.
 //!
-//! Two kinds stand here. Distances need the same sentence as a recording: [`mel_distance`],
-//! [`f0_distance`], [`stoi`]. Judges need the sound alone: [`Dnsmos`] tells how clean it is, and
+//! Two kinds stand here. Distances need the same sentence as a recording: [`mel_distance()`],
+//! [`f0_distance()`], [`stoi()`]. Judges need the sound alone: [`Dnsmos`] tells how clean it is, and
 //! [`Whisper`] what is heard, which [`word_errors`] compares with what was to be said.
 
 mod cepstrum;
