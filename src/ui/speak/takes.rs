@@ -1,8 +1,11 @@
 //! The takes: a list of all, and the selected one in full.
 
 use eframe::egui::{
-    self, Align2, Button, Checkbox, CornerRadius, Grid, Id, Panel, Rect, Response, RichText, Role,
-    ScrollArea, Sense, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    self, Align2, Button, Checkbox, Color32, CornerRadius, FontId, Grid, Id, Painter, Panel, Pos2,
+    Rect, Response, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, UiBuilder,
+    WidgetInfo, pos2,
+    text::{LayoutJob, TextWrapping},
+    vec2,
 };
 
 use super::{
@@ -175,24 +178,41 @@ fn row_ui(ui: &mut Ui, state: &SpeakState, take: &Take) -> Response {
         None => format!("{:.2} s", take.duration_secs()),
     };
     let right = painter.text(inner.right_top(), Align2::RIGHT_TOP, at_right, small.clone(), ink[1]);
-    let cut_at = |x: f32| {
-        painter.with_clip_rect(
-            Rect::from_min_max(rect.min, pos2(x, rect.bottom())).intersect(ui.clip_rect()),
-        )
+    let line = |at: Pos2, align: Align2, text: &str, font: &FontId, color, end: f32| {
+        elided(&painter, at, align, text, font, color, end)
     };
-    let left = cut_at(right.left() - 4.0);
-    let name = left.text(inner.min, Align2::LEFT_TOP, &take.name, body, ink[0]);
+    let end = right.left() - 4.0;
+    let name = line(inner.min, Align2::LEFT_TOP, &take.name, &body, ink[0], end);
     if let Some(request) = &take.request {
         let dot = pos2(name.right() + 10.0, name.center().y + 1.0);
-        left.circle_filled(dot, DOT, system);
+        painter.circle_filled(dot, DOT, system);
         let at = pos2(dot.x + 8.0, dot.y);
-        left.text(at, Align2::LEFT_CENTER, &request.voice, small.clone(), ink[1]);
+        line(at, Align2::LEFT_CENTER, &request.voice, &small, ink[1], end);
     }
     let snippet = if take.snippet.is_empty() { "No text" } else { &take.snippet };
-    painter.text(inner.left_center(), Align2::LEFT_CENTER, snippet, small.clone(), ink[0]);
-    let left = cut_at(inner.right() - CHECK - 2.0);
-    left.text(inner.left_bottom(), Align2::LEFT_BOTTOM, facts(take), small, ink[1]);
+    line(inner.left_center(), Align2::LEFT_CENTER, snippet, &small, ink[0], inner.right());
+    let end = inner.right() - CHECK - 2.0;
+    line(inner.left_bottom(), Align2::LEFT_BOTTOM, &facts(take), &small, ink[1], end);
     response
+}
+
+/// Text on one line that ends before `end`, with an ellipsis where some of it is left out; returns
+/// where it stands.
+fn elided(
+    painter: &Painter,
+    at: Pos2,
+    align: Align2,
+    text: &str,
+    font: &FontId,
+    color: Color32,
+    end: f32,
+) -> Rect {
+    let mut job = LayoutJob::simple_singleline(text.to_owned(), font.clone(), color);
+    job.wrap = TextWrapping::truncate_at_width((end - at.x).max(0.0));
+    let galley = painter.layout_job(job);
+    let rect = align.anchor_size(at, galley.size());
+    painter.galley(rect.min, galley, color);
+    rect
 }
 
 /// The options and the figures of a take, in one line.
