@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use crate::{
-    domain::ModelInfo,
+    domain::{ModelInfo, ModelOrigin},
     settings,
     ui::theme::{self, Hue},
 };
@@ -14,7 +14,9 @@ use crate::{
 /// Draws a chip for each voice; pressing one picks it, or drops it.
 pub fn systems_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) {
     ui.label("Systems");
-    let voices = models.iter().filter(|model| model.kind.is_voice());
+    // Published voices that were not fetched are the Models page's to offer.
+    let is_offered = |model: &&ModelInfo| model.origin != ModelOrigin::Catalog || model.is_ready();
+    let voices = models.iter().filter(|model| model.kind.is_voice()).filter(is_offered);
     let scroll = ScrollArea::horizontal().id_salt("speak-systems").auto_shrink([false, true]);
     scroll.show(ui, |ui| {
         ui.horizontal(|ui| {
