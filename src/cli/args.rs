@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     domain::{
         AttentionWindow, DeviceChoice, DurationChoice, Measure, ModelShape, ProsodyControls,
-        VoiceOptions, WindowChoice,
+        Speculative, VoiceOptions, WindowChoice,
     },
     engine::{BenchPart, SpeechEngine},
     settings::Engine,
@@ -141,6 +141,9 @@ pub struct Chat {
     /// How several tokens may be had from one pass
     #[arg(long, value_enum, value_name = "METHOD")]
     pub speculative: Option<Method>,
+    /// Tokens to draft for a pass at most, up to 64
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub draft_tokens: Option<u32>,
     /// What the language model runs on; only the CPU's replies are the same with and without
     /// speculation, token for token
     #[arg(long, value_enum)]
@@ -519,9 +522,26 @@ impl From<Part> for BenchPart {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Method {
     /// One token per pass
-    None,
-    /// What followed the last tokens the first time
+    #[value(alias = "none")]
+    Off,
+    /// What followed the last tokens the first time, as in vLLM
     Ngram,
+    /// The same as prompt lookup decoding has it: shorter matches, longer drafts
+    Pld,
+    /// What most often followed the end of the text, in it and in past replies
+    Suffix,
+}
+
+impl Method {
+    /// It with its customary options.
+    pub fn speculative(self) -> Speculative {
+        match self {
+            Self::Off => Speculative::None,
+            Self::Ngram => Speculative::NGRAM,
+            Self::Pld => Speculative::PLD,
+            Self::Suffix => Speculative::SUFFIX,
+        }
+    }
 }
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -43,12 +43,16 @@ fn request(setting: &Setting, args: &Chat) -> ChatRequest {
         messages: if system.is_empty() { Vec::new() } else { vec![Message::system(system)] },
         sampling,
         max_tokens: args.max_tokens.map_or(chosen.max_tokens, |tokens| tokens as usize),
-        speculative: match args.speculative {
-            Some(Method::None) => Speculative::None,
-            Some(Method::Ngram) => Speculative::NGRAM,
-            None => chosen.speculative,
-        },
+        speculative: speculative(args, &chosen.speculative),
         top_logprobs: args.logprobs.unwrap_or(0).into(),
+    }
+}
+
+fn speculative(args: &Chat, chosen: &Speculative) -> Speculative {
+    let speculative = args.speculative.map_or_else(|| chosen.clone(), Method::speculative);
+    match args.draft_tokens {
+        Some(n_tokens) => speculative.with_draft_tokens(n_tokens as usize),
+        None => speculative,
     }
 }
 
@@ -154,6 +158,9 @@ fn print_event(event: &ChatEvent, with_logprobs: bool) -> std::io::Result<()> {
                 "token_ids": step.token_ids().collect::<Vec<_>>(),
                 "drafted": step.drafted,
                 "accepted": step.accepted,
+                "method": step.draft.as_ref().and_then(|draft| draft.method),
+                "matched": step.draft.as_ref().and_then(|draft| draft.matched.as_ref()),
+                "choice": step.choice,
                 "draft_ms": millis(step.draft_time),
                 "verify_ms": millis(step.verify_time),
             });
@@ -191,6 +198,7 @@ fn print_figures(request: &ChatRequest, summary: &ChatSummary) -> Result<()> {
         "accepted_tokens": summary.speculation.accepted_tokens,
         "acceptance_rate": summary.speculation.acceptance_rate(),
         "acceptance_length": summary.speculation.acceptance_length(),
+        "accepted_by_position": summary.speculation.accepted_by_position,
         "memory": {
             "weights_bytes": summary.weights_bytes,
             "kv_bytes": summary.memory.kv_bytes,

@@ -18,6 +18,7 @@ mod phoneme;
 mod progress;
 mod prosody;
 mod sampling;
+mod speculative;
 mod speech;
 mod speech_bench;
 mod speech_system;
@@ -31,8 +32,8 @@ pub use attention::Attention;
 pub use attention_diagnosis::AttentionDiagnosis;
 pub use chat::{Message, Role};
 pub use decoding::{
-    Alternative, DecodeStep, FinishReason, MAX_TOP_LOGPROBS, Origin, SpeculationCounts,
-    Speculative, Token,
+    Alternative, DecodeStep, DraftChoice, DraftMatch, DraftedToken, FinishReason, Guess,
+    MAX_TOP_LOGPROBS, MatchSource, Origin, SpeculationCounts, StepDraft, Token,
 };
 pub use device::{DeviceChoice, ModelShape};
 pub use evaluation::{Evaluation, Figure, Measure, ScoredSentence, Sense, TestSentence};
@@ -48,6 +49,7 @@ pub use phoneme::{Phoneme, PhonemeSequence, Word};
 pub use progress::{Progress, Stage};
 pub use prosody::{GivenProsody, Prosody, ProsodyControls};
 pub use sampling::Sampling;
+pub use speculative::{DraftShape, MAX_DRAFT_TOKENS, Method, Occurrence, Speculative};
 pub use speech::{SpeechRecord, SpeechTiming, VocoderChoice};
 pub use speech_bench::{PeerSamples, SpeechFigure, SpeechPart};
 pub use speech_system::SpeechSystem;

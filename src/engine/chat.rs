@@ -88,7 +88,7 @@ fn prepare(
         prompt,
         sampling: request.sampling,
         max_tokens: request.max_tokens,
-        speculative: request.speculative,
+        speculative: request.speculative.clone(),
         top_logprobs: request.top_logprobs,
     })?;
     Ok((id, summary))

@@ -67,21 +67,9 @@ pub enum Error {
     /// Sampling parameters out of range.
     #[error("{0}")]
     Sampling(String),
-    /// Lengths of the n-gram lookup out of range.
-    #[error(
-        "the n-gram lookup asks for {min} to {max} tokens and {draft_tokens} drafted; \
-         the shortest is at least 1, the longest not below it, and 1 to {most} may be drafted"
-    )]
-    Ngram {
-        /// Shortest n-gram.
-        min: usize,
-        /// Longest n-gram.
-        max: usize,
-        /// Tokens to draft.
-        draft_tokens: usize,
-        /// Most tokens that may be drafted.
-        most: usize,
-    },
+    /// Speculation that cannot be had, with the reason.
+    #[error("{0}")]
+    Speculation(String),
     /// More alternatives than are given.
     #[error("{asked} alternatives are asked for each token; ask for 0 to {most}")]
     TopLogprobs {
@@ -244,7 +232,7 @@ impl Error {
                 | Self::UnknownToken { .. }
                 | Self::NoTokens
                 | Self::Sampling(_)
-                | Self::Ngram { .. }
+                | Self::Speculation(_)
                 | Self::TopLogprobs { .. }
                 | Self::KvTooLarge { .. }
         )

@@ -36,6 +36,9 @@ pub use error::{Error, ModelProblem};
 pub use inspect::{Inspection, inspect};
 pub use model::LanguageModel;
 pub use network::Backend;
-pub use scheduler::{MAX_DRAFT_TOKENS, Scheduler, SequenceEvent};
+pub use scheduler::{Scheduler, SequenceEvent};
 pub use sequence::{SequenceId, SequenceRequest};
-pub use speculative::{Draft, Drafter, Limits, Misgrown, Node};
+pub use speculative::{
+    About, Documents, Draft, Drafter, Limits, MOST_DOCUMENT_BYTES, Misgrown, Node, PastReplies,
+    PastSize, Sources, Verdict, build as build_drafter,
+};

@@ -16,12 +16,12 @@ use super::{
     logprobs::Logprobs,
     network::{Cache, PassError},
     pace::{Company, Paces},
-    sequence::{Sequence, SequenceId, SequenceRequest, isolated},
-    speculative::{Drafter, Misgrown, Ngram},
+    sequence::{Pass, Sequence, SequenceId, SequenceRequest, isolated},
+    speculative::{self, Drafter, Misgrown},
     transformer::{Scratch, Span},
 };
 use crate::{
-    domain::{DecodeStep, FinishReason, Speculative},
+    domain::{DecodeStep, FinishReason, MAX_DRAFT_TOKENS},
     job::Cancelled,
     nn::{device::default_kv_budget, kernels::Pool},
 };
@@ -31,10 +31,6 @@ const MAX_RUNNING: usize = 16;
 
 /// Replies that may wait.
 const MAX_WAITING: usize = 64;
-
-/// Tokens that may be drafted for a reply's pass: beyond some rows a pass costs more than it can
-/// bring.
-pub const MAX_DRAFT_TOKENS: usize = 64;
 
 /// Tokens that may be drafted for all replies of a pass, so that it stays short in company.
 const MAX_DRAFT_TOKENS_OF_PASS: usize = 128;
@@ -129,17 +125,10 @@ impl Scheduler {
     ///
     /// # Errors
     /// If the prompt is empty or leaves no room for a reply, a parameter is out of range, its keys
-    /// and values could never fit, or too many replies wait already.
+    /// and values could never fit, too many replies wait already, or its speculation needs what only
+    /// the caller of [`Scheduler::add_with_drafter`] can provide.
     pub fn add(&mut self, request: SequenceRequest) -> Result<SequenceId, Error> {
-        let drafter: Option<Box<dyn Drafter>> = match request.speculative {
-            Speculative::None => None,
-            Speculative::Ngram { min, max, draft_tokens } => {
-                if min == 0 || max < min || !(1..=MAX_DRAFT_TOKENS).contains(&draft_tokens) {
-                    return Err(Error::Ngram { min, max, draft_tokens, most: MAX_DRAFT_TOKENS });
-                }
-                Some(Box::new(Ngram { min, max, draft_tokens }))
-            }
-        };
+        let drafter = speculative::build(&request, &speculative::Sources::default())?;
         self.add_with_drafter(request, drafter)
     }
 
@@ -229,9 +218,8 @@ impl Scheduler {
         self.end_cancelled(&mut events);
         self.admit(&mut events);
         for model in self.models() {
-            let pass_begun = Instant::now();
             self.assemble(&model, &mut events);
-            if self.pass(&model, pass_begun, check, &mut events).is_err() {
+            if self.pass(&model, check, &mut events).is_err() {
                 break;
             }
         }
@@ -378,10 +366,10 @@ impl Scheduler {
     fn pass(
         &mut self,
         model: &Arc<LanguageModel>,
-        pass_begun: Instant,
         check: &mut dyn FnMut() -> Result<(), Cancelled>,
         events: &mut Events,
     ) -> Result<(), Cancelled> {
+        let begun = Instant::now();
         let takes_part = |sequence: &&mut Sequence| sequence.n_rows() > 0;
         let spans: Vec<Span<'_, Cache>> =
             self.running.iter_mut().filter(takes_part).map(Sequence::span).collect();
@@ -397,7 +385,8 @@ impl Scheduler {
                 return Ok(());
             }
         };
-        self.paces.observe(model, n_rows, pass_begun.elapsed());
+        let pass = Pass { begun, time: begun.elapsed(), alone: n_wanted.len() == 1 };
+        self.paces.observe(model, n_rows, pass.time);
 
         let n_vocab = model.network().config().n_vocab;
         let (mut ended, mut failed) = (Vec::new(), Vec::new());
@@ -408,7 +397,7 @@ impl Scheduler {
             if sequence.has_said_nothing() {
                 events.push((sequence.id, SequenceEvent::Prefill { done, total, reused }));
             }
-            let (step, reason) = match isolated(|| sequence.take_in(own, pass_begun)) {
+            let (step, reason) = match isolated(|| sequence.take_in(own, pass)) {
                 Ok(news) => news,
                 Err(error) => {
                     failed.push((sequence.id, error));

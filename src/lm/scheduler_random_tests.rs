@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    tests::{Gardener, Reply, WARM, alone, request},
+    tests::{Gardener, Reply, WARM, alone, ngram, request},
     *,
 };
 use crate::{domain::Sampling, lm::tiny};
@@ -92,7 +92,7 @@ impl Fidget {
         request.top_logprobs = 0;
         let drafter: Option<Box<dyn Drafter>> = match self.random.random_range(0..3) {
             0 => None,
-            1 => Some(Box::new(Ngram { min: 1, max: 3, draft_tokens: 4 })),
+            1 => Some(Box::new(ngram(3, 4))),
             _ => {
                 let (n_nodes, seed) = (self.random.random_range(0..20), self.random.random());
                 Some(Box::new(Gardener::new(&[prompt.clone(), prompt].concat(), n_nodes, 50, seed)))

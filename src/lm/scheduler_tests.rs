@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::{
-    domain::{Alternative, Message, Origin, Sampling, Token},
+    domain::{Alternative, Message, Occurrence, Origin, Sampling, Speculative, Token},
     lm::{
-        speculative::{Draft, Limits, Node},
+        speculative::{Draft, Limits, Ngram, Node, PastReplies, Suffix},
         tiny,
     },
 };
@@ -107,6 +107,11 @@ impl Drafter for Faulty {
     }
 }
 
+/// n-gram lookup from one token on.
+pub(super) fn ngram(max: usize, draft_tokens: usize) -> Ngram {
+    Ngram { min: 1, max, draft_tokens, occurrence: Occurrence::Earliest }
+}
+
 /// What became of a reply.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Reply {
@@ -192,13 +197,17 @@ fn no_drafter_changes_a_word_or_a_figure() {
         let text = [&PROMPT[..], &plain.ids].concat();
         let cheat = |n_right, n_drafted| Cheat { text: text.clone(), n_right, n_drafted };
         let gardener = |n_nodes, percent, seed| Gardener::new(&text, n_nodes, percent, seed);
-        let drafters: [Box<dyn Drafter>; 11] = [
+        let knows = PastReplies::default();
+        knows.keep(plain.ids.clone());
+        let drafters: [Box<dyn Drafter>; 13] = [
             Box::new(gardener(MAX_DRAFT_TOKENS + 9, 60, 1)),
             Box::new(gardener(30, 80, 2)),
             Box::new(gardener(12, 100, 3)),
             Box::new(gardener(9, 0, 4)),
             Box::new(Listener { drafter: Box::new(gardener(20, 70, 5)), heard: Arc::default() }),
-            Box::new(Ngram { min: 1, max: 4, draft_tokens: 5 }),
+            Box::new(ngram(4, 5)),
+            Box::new(Suffix::new(9, 24, 0.1, PROMPT.len(), knows.clone())),
+            Box::new(Suffix::new(9, 24, 0.1, PROMPT.len(), PastReplies::default())),
             Box::new(cheat(usize::MAX, 7)),
             Box::new(cheat(0, 7)),
             Box::new(cheat(1, 4)),
@@ -290,7 +299,7 @@ fn company_changes_no_word() {
             let model = if i % 4 == 3 { &other } else { &model };
             let sampling = if i % 2 == 0 { Sampling::default() } else { WARM };
             let speculative = match i % 3 {
-                0 => Speculative::Ngram { min: 1, max: 3, draft_tokens: 3 },
+                0 => Speculative::PLD.with_draft_tokens(3),
                 _ => Speculative::None,
             };
             let max_tokens = 10 + 4 * i as usize;
@@ -420,7 +429,8 @@ fn prompts_that_cannot_be_continued_are_refused_with_numbers() {
     );
     let sampling = Sampling { top_p: 0.0, ..WARM };
     assert!(refusal(SequenceRequest { sampling, ..good.clone() }).starts_with("top-p is 0"));
-    let speculative = Speculative::Ngram { min: 3, max: 2, draft_tokens: 3 };
+    let occurrence = Occurrence::Earliest;
+    let speculative = Speculative::Ngram { min: 3, max: 2, draft_tokens: 3, occurrence };
     assert!(refusal(SequenceRequest { speculative, ..good }).contains("3 to 2"));
 }
 

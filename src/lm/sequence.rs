@@ -12,13 +12,15 @@ use super::{
     logprobs::Logprobs,
     network::Cache,
     sampling::Sampler,
-    scheduler::MAX_DRAFT_TOKENS,
-    speculative::{Accepted, Draft, Drafter, Limits, accept},
+    speculative::{Accepted, Draft, Drafter, Limits, Verdict, accept},
     text_stream::TextStream,
     transformer::{Order, Span, Taps},
 };
 use crate::{
-    domain::{DecodeStep, FinishReason, Origin, Sampling, Speculative, Token},
+    domain::{
+        DecodeStep, DraftedToken, FinishReason, Guess, MAX_DRAFT_TOKENS, MatchSource, Origin,
+        Sampling, Speculative, StepDraft, Token,
+    },
     job::panic_message,
 };
 
@@ -39,6 +41,16 @@ pub struct SequenceRequest {
     ///
     /// [`MAX_TOP_LOGPROBS`]: crate::domain::MAX_TOP_LOGPROBS
     pub top_logprobs: usize,
+}
+
+/// The pass that logits come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass {
+    pub(super) begun: Instant,
+    /// How long it took.
+    pub(super) time: Duration,
+    /// Whether it was over rows of one reply only.
+    pub(super) alone: bool,
 }
 
 /// Names a reply among those of one scheduler.
@@ -232,7 +244,7 @@ impl Sequence {
     pub(super) fn take_in(
         &mut self,
         logits: &[f32],
-        pass_begun: Instant,
+        pass: Pass,
     ) -> Result<(Option<DecodeStep>, Option<FinishReason>), Error> {
         let base = self.cache.len() - self.rows.len();
         if logits.is_empty() {
@@ -261,12 +273,19 @@ impl Sequence {
         rows.truncate(1 + accepted);
         self.keep_rows(base, &rows);
         self.tell_drafter(base);
+        let (drafted, draft_time) = (self.draft.len(), self.draft_time);
+        if let Some(drafter) = self.drafter.as_mut().filter(|_| n_before > self.n_prompt) {
+            let Pass { alone, time: pass_time, .. } = pass;
+            drafter.judge(&Verdict { drafted, accepted, alone, draft_time, pass_time });
+        }
         let step = DecodeStep {
-            drafted: self.draft.len(),
+            drafted,
             accepted,
             tokens: said,
-            draft_time: self.draft_time,
-            verify_time: pass_begun.elapsed(),
+            draft: self.describe_draft(&rows),
+            choice: self.draft.about().choice.clone(),
+            draft_time,
+            verify_time: pass.begun.elapsed(),
         };
         let reason = match stop {
             Some(_) => Some(FinishReason::Stop),
@@ -284,14 +303,40 @@ impl Sequence {
         logits_after: impl Fn(usize) -> &'l [f32],
         accepted: usize,
     ) -> Vec<Token> {
-        let Self { model, logprobs, text, .. } = self;
+        let Self { model, logprobs, text, draft, tokens, .. } = self;
+        let copied = draft.about().matched.as_ref();
+        let copied = copied.filter(|matched| matched.source == MatchSource::Context);
+        let guess = |n: usize, id: u32| {
+            // The row of a node is one behind its number.
+            let probability = draft.probability(rows[n + 1] - 1);
+            let source = copied.map(|matched| matched.positions.end + n);
+            let copied_from = source.filter(|at| tokens.get(*at) == Some(&id));
+            let method = draft.about().method?;
+            Some(Guess { method, position: n + 1, probability, copied_from })
+        };
         let token = |(n, (&id, &row)): (usize, (&u32, &usize))| {
             let (logprob, top_logprobs) = logprobs.of(model, logits_after(row), id);
             let origin = if n < accepted { Origin::Drafted } else { Origin::Sampled };
+            let guess = if n < accepted { guess(n, id) } else { None };
             let text = text.push(model.tokenizer().bytes(id));
-            Token { id, text, origin, logprob, top_logprobs }
+            Token { id, text, origin, guess, logprob, top_logprobs }
         };
         ids.iter().zip(rows).enumerate().map(token).collect()
+    }
+
+    /// The draft for those who watch; `rows` stand.
+    fn describe_draft(&self, rows: &[usize]) -> Option<StepDraft> {
+        let Self { draft, model, .. } = self;
+        let node = |(idx, node): (usize, &super::Node)| DraftedToken {
+            id: node.token,
+            text: model.token_text(node.token),
+            parent: node.parent,
+            probability: draft.probability(idx),
+            accepted: rows.contains(&(idx + 1)),
+        };
+        let nodes: Vec<_> = draft.nodes().iter().enumerate().map(node).collect();
+        let (method, matched) = (draft.about().method, draft.about().matched.clone());
+        (!nodes.is_empty()).then_some(StepDraft { method, nodes, matched })
     }
 
     /// Forgets the rows of the pass that do not stand; `rows` do.

@@ -73,9 +73,9 @@ fn greedy(prompt: &Case, speculative: Speculative) -> SequenceRequest {
 type Reply = (Vec<u32>, String, FinishReason);
 
 /// The replies to all prompts of the fixture, written at once.
-fn replies(speculative: Speculative) -> Vec<Reply> {
+fn replies(speculative: &Speculative) -> Vec<Reply> {
     let mut scheduler = Scheduler::default();
-    let requests = fixture().into_iter().map(|prompt| greedy(&prompt, speculative));
+    let requests = fixture().into_iter().map(|prompt| greedy(&prompt, speculative.clone()));
     let ids: Vec<_> = requests.map(|request| scheduler.add(request).unwrap()).collect();
     run(scheduler, &ids)
 }
@@ -124,7 +124,7 @@ impl Drafter for Branches {
 /// The replies without speculation, which two tests want.
 fn plain_replies() -> &'static [Reply] {
     static REPLIES: OnceLock<Vec<Reply>> = OnceLock::new();
-    REPLIES.get_or_init(|| replies(Speculative::None))
+    REPLIES.get_or_init(|| replies(&Speculative::None))
 }
 
 #[test]
@@ -151,7 +151,9 @@ fn greedy_replies_are_llama_cpp_s() {
 
 #[test]
 fn n_gram_lookup_changes_no_word() {
-    assert_eq!(replies(Speculative::NGRAM), plain_replies());
+    for speculative in [Speculative::NGRAM, Speculative::PLD, Speculative::SUFFIX] {
+        assert_eq!(replies(&speculative), plain_replies());
+    }
 }
 
 #[test]

@@ -217,7 +217,7 @@ impl Plan {
 impl Bench<'_> {
     /// Goes through kinds of work that are to be compared, turn by turn; the first turn warms up
     /// and is not counted. What is different about each kind is handed to those who do it.
-    fn in_turns<T: Copy>(
+    fn in_turns<T: Clone>(
         &mut self,
         works: &[(Work, T)],
         n_goes: usize,
@@ -227,19 +227,23 @@ impl Bench<'_> {
         let (samples, peer) = (Vec::new(), Vec::new());
         let mut measurements: Vec<Measurement> = works
             .iter()
-            .map(|&(work, _)| Measurement { work, samples: samples.clone(), peer: peer.clone() })
+            .map(|(work, _)| Measurement {
+                work: *work,
+                samples: samples.clone(),
+                peer: peer.clone(),
+            })
             .collect();
         for turn in 0..=n_goes {
-            for (i, &(work, how)) in works.iter().enumerate() {
+            for (i, (work, how)) in works.iter().enumerate() {
                 self.reply.offer(BenchEvent::Progress(Progress {
                     stage: Stage::Measure,
-                    subject: subject(work).to_owned(),
+                    subject: subject(*work).to_owned(),
                     done: (turn * works.len() + i) as u64,
                     total: ((n_goes + 1) * works.len()) as u64,
                 }))?;
-                let sample = ours(self, how)?;
+                let sample = ours(self, how.clone())?;
                 let peer = match &mut self.peer {
-                    Some(peer) => peers(peer, &self.text, how)?,
+                    Some(peer) => peers(peer, &self.text, how.clone())?,
                     None => None,
                 };
                 if turn > 0 {

@@ -1,5 +1,9 @@
 //! What all ways of guessing have in common.
 
+use std::time::Duration;
+
+use crate::domain::{DraftChoice, DraftMatch, Method};
+
 /// Guesses what the model will say next.
 ///
 /// A drafter is asked and told on one thread, in the order of the text. What it guesses never
@@ -24,6 +28,26 @@ pub trait Drafter: Send {
     fn observe(&mut self, first_position: usize, hidden: &[f32]) {
         let (_, _) = (first_position, hidden);
     }
+
+    /// Hears what became of its last draft, or of a step without one.
+    fn judge(&mut self, verdict: &Verdict) {
+        let _ = verdict;
+    }
+}
+
+/// What became of a draft, and what it cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Tokens drafted.
+    pub drafted: usize,
+    /// How many of them stood.
+    pub accepted: usize,
+    /// Whether the pass was over this reply alone, so that its time says what the rows cost.
+    pub alone: bool,
+    /// Time spent drafting.
+    pub draft_time: Duration,
+    /// Time of the pass.
+    pub pass_time: Duration,
 }
 
 /// How much may be guessed.
@@ -36,9 +60,23 @@ pub struct Limits {
 }
 
 /// A guessed continuation: tokens that follow the context, or each other, as a tree.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {
     nodes: Vec<Node>,
+    /// How likely each is after its parent; empty if the drafter does not say.
+    probabilities: Vec<f32>,
+    about: About,
+}
+
+/// Where a draft comes from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    /// Who made it.
+    pub method: Option<Method>,
+    /// Which tokens were taken for the end of the text.
+    pub matched: Option<DraftMatch>,
+    /// Why it is what it is, or why there is none.
+    pub choice: Option<DraftChoice>,
 }
 
 /// A guessed token.
@@ -85,12 +123,40 @@ impl Draft {
     /// One continuation, each token following the one before.
     pub fn chain(tokens: impl IntoIterator<Item = u32>) -> Self {
         let node = |(idx, token): (usize, u32)| Node { token, parent: idx.checked_sub(1) };
-        Self { nodes: tokens.into_iter().enumerate().map(node).collect() }
+        Self::tree(tokens.into_iter().enumerate().map(node).collect())
     }
 
     /// Several continuations that share their beginnings; each node stands behind its parent.
     pub fn tree(nodes: Vec<Node>) -> Self {
-        Self { nodes }
+        Self { nodes, probabilities: Vec::new(), about: About::default() }
+    }
+
+    /// The same, and how likely each node is after its parent.
+    ///
+    /// # Panics
+    /// If there is not one probability for each node.
+    #[must_use]
+    pub fn with_probabilities(mut self, probabilities: Vec<f32>) -> Self {
+        assert_eq!(probabilities.len(), self.nodes.len(), "a probability for each node");
+        self.probabilities = probabilities;
+        self
+    }
+
+    /// The same, and where it comes from.
+    #[must_use]
+    pub fn with_about(mut self, about: About) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// Where it comes from.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// How likely a node is after its parent, if the drafter says.
+    pub fn probability(&self, node: usize) -> Option<f32> {
+        self.probabilities.get(node).copied()
     }
 
     /// The guessed tokens.
@@ -154,6 +220,8 @@ impl Draft {
             kept.push(place);
             place.is_some()
         });
+        let mut places = kept.iter().map(Option::is_some).chain(std::iter::repeat(false));
+        self.probabilities.retain(|_| places.next() == Some(true));
     }
 }
 
@@ -190,6 +258,15 @@ mod tests {
         draft.prune(Limits { n_tokens: 6, depth: 2 });
         let expected = [node(1, None), node(2, Some(0)), node(4, None), node(6, Some(2))];
         assert_eq!(draft.nodes(), expected);
+    }
+
+    #[test]
+    fn a_pruned_draft_keeps_the_probabilities_of_what_is_left() {
+        let nodes = vec![node(1, None), node(2, Some(0)), node(3, None), node(4, None)];
+        let mut draft = Draft::tree(nodes).with_probabilities(vec![0.5, 0.25, 0.125, 0.0625]);
+        draft.prune(Limits { n_tokens: 3, depth: 1 });
+        let left: Vec<_> = (0..=draft.len()).map(|idx| draft.probability(idx)).collect();
+        assert_eq!(left, [Some(0.5), Some(0.125), None]);
     }
 
     #[test]

@@ -291,7 +291,7 @@ fn a_cancelled_pass_changes_no_cache() {
 }
 
 /// Greedy replies to three prompts, written at once, with what was second best.
-fn replies(model: LanguageModel, speculative: Speculative) -> Vec<Vec<crate::domain::Token>> {
+fn replies(model: LanguageModel, speculative: &Speculative) -> Vec<Vec<crate::domain::Token>> {
     let model = Arc::new(model);
     let mut scheduler = Scheduler::default();
     let ids: Vec<_> = [9, 40, 3]
@@ -302,7 +302,7 @@ fn replies(model: LanguageModel, speculative: Speculative) -> Vec<Vec<crate::dom
                 prompt: tokens(n_prompt, 8),
                 sampling: Sampling::default(),
                 max_tokens: 50,
-                speculative,
+                speculative: speculative.clone(),
                 top_logprobs: 2,
             };
             scheduler.add(request).unwrap()
@@ -344,9 +344,9 @@ fn check_replies(found: &[Vec<crate::domain::Token>], expected: &[Vec<crate::dom
 #[test]
 fn the_scheduler_writes_with_it_what_it_writes_with_our_kernels() {
     let file = TinyFile::new(6).plain();
-    let plain = replies(on_tensors(&file), Speculative::None);
-    check_replies(&plain, &replies(file.load().unwrap(), Speculative::None));
-    check_replies(&replies(on_tensors(&file), Speculative::NGRAM), &plain);
+    let plain = replies(on_tensors(&file), &Speculative::None);
+    check_replies(&plain, &replies(file.load().unwrap(), &Speculative::None));
+    check_replies(&replies(on_tensors(&file), &Speculative::NGRAM), &plain);
 }
 
 #[test]

@@ -8,15 +8,12 @@ use super::{
     reply::{Figures, Reply, Status, Step},
     state::State,
 };
-use crate::{
-    domain::Speculative,
-    ui::{
-        theme::{self, Hue},
-        widgets::{
-            acceptance_plot::acceptance_plot_ui,
-            latency_plot::{StepSample, StepTrace, WINDOW, latency_plot_ui, throughput_plot_ui},
-            progress_ui,
-        },
+use crate::ui::{
+    theme::{self, Hue},
+    widgets::{
+        acceptance_plot::acceptance_plot_ui,
+        latency_plot::{StepSample, StepTrace, WINDOW, latency_plot_ui, throughput_plot_ui},
+        progress_ui,
     },
 };
 
@@ -165,14 +162,9 @@ pub fn recipe_text(reply: &Reply) -> String {
             sampling.min_p,
         )
     };
-    let method = match recipe.speculative {
-        Speculative::None => "off".to_owned(),
-        Speculative::Ngram { min, max, draft_tokens } => {
-            format!("n-gram {min}–{max}, {draft_tokens} draft tokens")
-        }
-    };
+    let method = recipe.speculative.describe();
     let figures = &reply.figures;
-    let counts = figures.speculation;
+    let counts = &figures.speculation;
     let mut lines = vec![
         format!("Model: {}", recipe.model),
         format!("Sampling: {chosen}, repetition penalty {}", sampling.repetition_penalty),

@@ -107,29 +107,67 @@ fn speculation_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
         "Speculation",
         "How several tokens may be had from one pass of the model. The text stays the same; only the time changes.",
     );
-    ui.horizontal(|ui| {
-        let is_ngram = matches!(options.speculative, Speculative::Ngram { .. });
-        let off = ui.radio(!is_ngram, "Off").on_hover_text("One token per pass");
-        if off.clicked() && is_ngram {
-            view.ngram = options.speculative;
-            options.speculative = Speculative::None;
-        }
-        let tip = "Prompt lookup: what followed the last tokens earlier in the conversation is drafted, and one pass says how much of it stands";
-        if ui.radio(is_ngram, "n-gram").on_hover_text(tip).clicked() && !is_ngram {
-            options.speculative = view.ngram;
+    ui.horizontal_wrapped(|ui| {
+        for idx in 0..view.speculations.len() {
+            let is_it = is_same_method(&view.speculations[idx], &options.speculative);
+            let label = method_label(&view.speculations[idx]);
+            let tip = method_tip(&view.speculations[idx]);
+            if ui.radio(is_it, label).on_hover_text(tip).clicked() && !is_it {
+                let chosen = view.speculations[idx].clone();
+                let before = std::mem::replace(&mut options.speculative, chosen);
+                view.speculations
+                    .iter_mut()
+                    .filter(|kept| is_same_method(kept, &before))
+                    .for_each(|kept| kept.clone_from(&before));
+            }
         }
     });
-    let Speculative::Ngram { min, max, draft_tokens } = &mut options.speculative else { return };
-    row(ui, "Shortest match", "Tokens that must match at least", min, 1..=8);
-    row(ui, "Longest match", "Tokens that are looked for first", max, 1..=8);
-    row(
-        ui,
-        "Draft tokens",
-        "Tokens drafted for a pass at most; a wrong one costs a little time",
-        draft_tokens,
-        1..=16,
-    );
-    *max = (*max).max(*min);
+    let draft_tip = "Tokens drafted for a pass at most; a wrong one costs a little time";
+    match &mut options.speculative {
+        Speculative::Ngram { min, max, draft_tokens, .. } => {
+            row(ui, "Shortest match", "Tokens that must match at least", min, 1..=8);
+            row(ui, "Longest match", "Tokens that are looked for first", max, 1..=8);
+            row(ui, "Draft tokens", draft_tip, draft_tokens, 1..=16);
+            *max = (*max).max(*min);
+        }
+        Speculative::Suffix { draft_tokens, min_probability, .. } => {
+            row(ui, "Draft tokens", draft_tip, draft_tokens, 1..=32);
+            let tip = "Drafts end before they become less likely than this, as often as they stood before";
+            row(ui, "Least probability", tip, min_probability, 0.0..=1.0);
+        }
+        _ => (),
+    }
+}
+
+fn is_same_method(one: &Speculative, other: &Speculative) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+fn method_label(speculative: &Speculative) -> &'static str {
+    match speculative {
+        Speculative::None => "Off",
+        Speculative::Suffix { .. } => "Suffix",
+        Speculative::Adaptive { .. } => "Adaptive",
+        other => other.label(),
+    }
+}
+
+fn method_tip(speculative: &Speculative) -> &'static str {
+    match speculative {
+        Speculative::None => "One token per pass",
+        Speculative::Ngram { .. } => {
+            "Prompt lookup: what followed the last tokens earlier in the conversation is drafted, and one pass says how much of it stands"
+        }
+        Speculative::Suffix { .. } => {
+            "What most often followed the end of the text, in this conversation and in past replies, is drafted; the surer, the longer"
+        }
+        Speculative::Retrieval { .. } => "What follows the end of the text in documents is drafted",
+        Speculative::Draft { .. } => "A smaller model of the same vocabulary drafts",
+        Speculative::Eagle3 { .. } => "A head that reads the model's hidden states drafts",
+        Speculative::Adaptive { .. } => {
+            "Whichever of the others promises most at each step drafts, if any does"
+        }
+    }
 }
 
 fn sampling_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {

@@ -220,7 +220,7 @@ impl Recipe {
         Self {
             model: options.model.clone(),
             sampling: options.sampling,
-            speculative: options.speculative,
+            speculative: options.speculative.clone(),
             max_tokens: options.max_tokens,
             system_prompt: system_prompt.to_owned(),
         }
@@ -320,7 +320,7 @@ impl Figures {
             prompt_tokens: summary.prompt_tokens,
             reused_tokens: summary.reused_tokens,
             context_length: summary.context_length,
-            speculation: summary.speculation,
+            speculation: summary.speculation.clone(),
         }
     }
 

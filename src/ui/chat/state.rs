@@ -386,7 +386,7 @@ impl State {
             messages,
             sampling: options.sampling,
             max_tokens: options.max_tokens,
-            speculative: options.speculative,
+            speculative: options.speculative.clone(),
             top_logprobs: TOP_LOGPROBS,
         })
     }

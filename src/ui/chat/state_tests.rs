@@ -40,7 +40,12 @@ fn summary(text: &str, finish_reason: FinishReason) -> ChatSummary {
             total: Duration::from_millis(100),
             ..ChatTiming::default()
         },
-        speculation: SpeculationCounts { drafts: 1, draft_tokens: 3, accepted_tokens: 2 },
+        speculation: SpeculationCounts {
+            drafts: 1,
+            draft_tokens: 3,
+            accepted_tokens: 2,
+            accepted_by_position: vec![1, 1],
+        },
         arithmetic: String::new(),
         weights_bytes: 0,
         memory: ReplyMemory::default(),

@@ -31,8 +31,8 @@ pub struct View {
     pub plots: Plots,
     /// The export that is being set up.
     pub export: Option<ExportDialog>,
-    /// n-gram's options, while speculation is off.
-    pub ngram: Speculative,
+    /// Options of the ways to speculate that are not chosen.
+    pub speculations: [Speculative; 3],
 }
 
 /// What is kept over a restart.
@@ -154,7 +154,7 @@ impl View {
             transcript: Transcript::default(),
             plots: Plots::default(),
             export: None,
-            ngram: Speculative::NGRAM,
+            speculations: [Speculative::None, Speculative::NGRAM, Speculative::SUFFIX],
         }
     }
 }
