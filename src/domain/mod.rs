@@ -1,5 +1,6 @@
 //! The words every layer shares: plain data, no tensors and no widgets.
 
+mod adapter;
 mod alignment;
 mod attention;
 mod attention_diagnosis;
@@ -27,6 +28,7 @@ mod text_grid;
 mod voice_options;
 mod waveform;
 
+pub use adapter::{AdaptedModule, AdapterChoice, AdapterFit, AdapterInfo, AdapterStamp};
 pub use alignment::Alignment;
 pub use attention::Attention;
 pub use attention_diagnosis::AttentionDiagnosis;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{DecodeStep, FinishReason, Progress, SpeculationCounts, Stage},
     job::{Cancelled, Reply, panic_message},
-    lm::{Scheduler, SequenceEvent, SequenceId, SequenceRequest},
+    lm::{AdapterSet, Scheduler, SequenceEvent, SequenceId, SequenceRequest},
 };
 
 type ChatReply = Reply<ChatEvent, Result<ChatSummary, Error>>;
@@ -85,6 +85,7 @@ fn prepare(
     };
     let id = accelerator.scheduler.add(SequenceRequest {
         model,
+        adapters: AdapterSet::default(),
         prompt,
         sampling: request.sampling,
         max_tokens: request.max_tokens,

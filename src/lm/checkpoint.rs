@@ -31,7 +31,7 @@ pub enum Weight {
 }
 
 /// A tensor of a transformer block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// The norm before attention, `(n_embd)`.
     AttnNorm,
@@ -66,6 +66,10 @@ impl Part {
         Self::Up,
         Self::Down,
     ];
+
+    /// Those that are linear layers, in the order of the arithmetic.
+    pub const LINEAR: [Self; 7] =
+        [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
 }
 
 /// The files of a model, open.

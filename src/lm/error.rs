@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::speculative::Misgrown;
+use super::{adapters::AdapterProblem, speculative::Misgrown};
 use crate::{job::Cancelled, nn::DeviceFault};
 
 /// Why a model could not be loaded, or a reply not be written.
@@ -23,6 +23,40 @@ pub enum Error {
         problem: ModelProblem,
         /// Which file.
         path: PathBuf,
+    },
+    /// The files are no adapter, or not one that can be used here.
+    #[error("cannot use the adapter: {problem}: {}", path.display())]
+    Adapter {
+        /// What is wrong with it.
+        problem: Box<AdapterProblem>,
+        /// Which folder or file.
+        path: PathBuf,
+    },
+    /// An adapter that was loaded for another model.
+    #[error("the adapter {adapter} was loaded for a model of other sizes; load it for this one")]
+    AdapterOfOtherModel {
+        /// Which.
+        adapter: String,
+    },
+    /// Adapters are not provided for on graphics processors.
+    #[error(
+        "adapters run on the CPU only so far, and the language model is on a graphics processor; \
+         choose the CPU, or write without adapters"
+    )]
+    AdapterOnDevice,
+    /// A factor that is no number.
+    #[error("the scale of the adapter {adapter} is {scale}; it has to be a number, 1 as trained")]
+    AdapterScale {
+        /// Which.
+        adapter: String,
+        /// The factor.
+        scale: f32,
+    },
+    /// An adapter that stands twice in a set.
+    #[error("the adapter {adapter} is named twice; name it once, with the scale that is wanted")]
+    AdapterTwice {
+        /// Which.
+        adapter: String,
     },
     /// The model's file brings no chat template.
     #[error("the model has no chat template; take an instruct or chat model")]
@@ -235,6 +269,11 @@ impl Error {
                 | Self::Speculation(_)
                 | Self::TopLogprobs { .. }
                 | Self::KvTooLarge { .. }
+                | Self::Adapter { .. }
+                | Self::AdapterOfOtherModel { .. }
+                | Self::AdapterOnDevice
+                | Self::AdapterScale { .. }
+                | Self::AdapterTwice { .. }
         )
     }
 

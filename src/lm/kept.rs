@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{LanguageModel, network::Cache};
+use super::{LanguageModel, adapters::AdapterKey, network::Cache};
 
 /// Ended replies that are kept: the chats that somebody is likely to go back to.
 const MOST: usize = 4;
@@ -23,6 +23,8 @@ pub struct KeptCaches {
 struct Entry {
     /// A model that nobody uses any more takes its caches with it.
     model: Weak<LanguageModel>,
+    /// What it was written with.
+    adapters: AdapterKey,
     /// The tokens whose keys and values the cache holds.
     tokens: Vec<u32>,
     cache: Cache,
@@ -30,10 +32,17 @@ struct Entry {
 
 impl KeptCaches {
     /// Keeps what a reply leaves behind.
-    pub fn keep(&mut self, model: &Arc<LanguageModel>, mut tokens: Vec<u32>, cache: Cache) {
+    pub fn keep(
+        &mut self,
+        model: &Arc<LanguageModel>,
+        adapters: AdapterKey,
+        mut tokens: Vec<u32>,
+        cache: Cache,
+    ) {
         tokens.truncate(cache.len());
         if !tokens.is_empty() {
-            self.entries.push_back(Entry { model: Arc::downgrade(model), tokens, cache });
+            let model = Arc::downgrade(model);
+            self.entries.push_back(Entry { model, adapters, tokens, cache });
         }
         while self.entries.len() > MOST || self.entries.len() > 1 && self.n_bytes() > MOST_BYTES {
             self.entries.pop_front();
@@ -49,11 +58,18 @@ impl KeptCaches {
 
     /// A cache that holds as many of the prompt's first tokens as any kept one, but not all: the
     /// last must be passed through to learn what follows it. An empty one if none holds more than
-    /// the `known` first tokens, which are known from elsewhere.
-    pub fn begin(&mut self, model: &Arc<LanguageModel>, prompt: &[u32], known: usize) -> Cache {
+    /// the `known` first tokens, which are known from elsewhere. What was written with other
+    /// adapters is no use.
+    pub fn begin(
+        &mut self,
+        model: &Arc<LanguageModel>,
+        adapters: &AdapterKey,
+        prompt: &[u32],
+        known: usize,
+    ) -> Cache {
         self.forget_unused_models();
         let shared = |entry: &Entry| {
-            let is_same = entry.model.as_ptr() == Arc::as_ptr(model);
+            let is_same = entry.model.as_ptr() == Arc::as_ptr(model) && entry.adapters == *adapters;
             let length = if is_same { common_prefix(&entry.tokens, prompt) } else { 0 };
             length.min(prompt.len().saturating_sub(1))
         };

@@ -3,6 +3,7 @@
 //! [`LanguageModel`] is a file in memory; [`Scheduler`] writes several replies with it at once, a
 //! step at a time, so that one thread can turn to other work in between.
 
+mod adapters;
 pub mod bench;
 
 mod checkpoint;
@@ -32,6 +33,10 @@ mod tiny;
 mod tokenizer;
 mod transformer;
 
+pub use adapters::{
+    Adapter, AdapterInspection, AdapterProblem, AdapterSet, check_adapter, inspect_adapter,
+    is_adapter,
+};
 pub use error::{Error, ModelProblem};
 pub use inspect::{Inspection, inspect};
 pub use model::LanguageModel;

@@ -132,6 +132,11 @@ impl Network {
         }
     }
 
+    /// Whether adapters can be put on.
+    pub fn takes_adapters(&self) -> bool {
+        matches!(self, Self::Kernels(_))
+    }
+
     /// An empty cache for one sequence.
     pub fn new_cache(&self) -> Cache {
         match self {

@@ -235,8 +235,7 @@ impl Scheduler {
         for mut sequence in self.running.extract_if(.., |sequence| sequence.cancelled) {
             let text_tail = sequence.text_tail();
             events.push((sequence.id, SequenceEvent::Finished { reason, text_tail }));
-            let (model, tokens, cache) = sequence.into_cache();
-            self.kept.keep(&model, tokens, cache);
+            sequence.leave_cache(&mut self.kept);
         }
         self.let_go_kept();
     }
@@ -279,12 +278,11 @@ impl Scheduler {
             let Some(next) = self.waiting.pop_front() else { break };
             let Waiting { id, request, drafter, logprobs, .. } = next;
             // What a running reply knows better is copied from there when the prompt is read.
-            let known = self
-                .running
-                .iter()
-                .map(|other| other.shared(&request.model, &request.prompt))
-                .max();
-            let cache = self.kept.begin(&request.model, &request.prompt, known.unwrap_or(0));
+            let SequenceRequest { model, prompt, .. } = &request;
+            let adapters = request.adapters.key();
+            let known = self.running.iter().map(|other| other.shared(model, &adapters, prompt));
+            let known = known.max().unwrap_or(0);
+            let cache = self.kept.begin(model, &adapters, prompt, known);
             self.running.push(Sequence::new(id, request, drafter, logprobs, cache));
             self.let_go_kept();
         }
@@ -346,7 +344,8 @@ impl Scheduler {
     /// Copies to a reply that reads its prompt what others of the same beginning have read since.
     fn catch_up(&mut self, reader_idx: usize) {
         let reader = &self.running[reader_idx];
-        let known = |other: &Sequence| other.shared(&reader.model, reader.prompt());
+        let known =
+            |other: &Sequence| other.shared(&reader.model, &reader.adapter_key, reader.prompt());
         let others = self.running.iter().map(known).enumerate();
         let best = others.filter(|(idx, _)| *idx != reader_idx).max_by_key(|(_, known)| *known);
         let Some((donor_idx, known)) = best else { return };
@@ -415,8 +414,7 @@ impl Scheduler {
         }
         self.fail(failed, events);
         for sequence in self.running.extract_if(.., |sequence| ended.contains(&sequence.id)) {
-            let (model, tokens, cache) = sequence.into_cache();
-            self.kept.keep(&model, tokens, cache);
+            sequence.leave_cache(&mut self.kept);
         }
         self.let_go_kept();
         Ok(())
@@ -424,8 +422,14 @@ impl Scheduler {
 }
 
 fn check(request: &SequenceRequest) -> Result<(), Error> {
-    let SequenceRequest { model, prompt, sampling, max_tokens, .. } = request;
+    let SequenceRequest { model, adapters, prompt, sampling, max_tokens, .. } = request;
     let config = model.network().config();
+    if !adapters.is_empty() && !model.network().takes_adapters() {
+        return Err(Error::AdapterOnDevice);
+    }
+    if let Some((adapter, _)) = adapters.iter().find(|(adapter, _)| !adapter.fits(config)) {
+        return Err(Error::AdapterOfOtherModel { adapter: adapter.name().to_owned() });
+    }
     if prompt.is_empty() {
         return Err(Error::EmptyPrompt);
     }
@@ -442,6 +446,9 @@ fn check(request: &SequenceRequest) -> Result<(), Error> {
     sampling.problem().map_or(Ok(()), |problem| Err(Error::Sampling(problem)))
 }
 
+#[cfg(test)]
+#[path = "scheduler_adapter_tests.rs"]
+mod adapter_tests;
 #[cfg(test)]
 #[path = "scheduler_random_tests.rs"]
 mod random_tests;

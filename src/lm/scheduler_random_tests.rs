@@ -9,7 +9,10 @@ use super::{
     tests::{Gardener, Reply, WARM, alone, ngram, request},
     *,
 };
-use crate::{domain::Sampling, lm::tiny};
+use crate::{
+    domain::Sampling,
+    lm::{AdapterSet, adapters::tiny::TinyAdapter, tiny},
+};
 
 const N_OPERATIONS: usize = 10_000;
 
@@ -23,6 +26,8 @@ struct Asked {
 /// A user who cannot make up their mind.
 struct Fidget {
     models: Vec<Arc<LanguageModel>>,
+    /// What replies are written with; none for most.
+    sets: Vec<AdapterSet>,
     scheduler: Scheduler,
     random: ChaCha8Rng,
     asked: HashMap<SequenceId, Asked>,
@@ -90,6 +95,9 @@ impl Fidget {
         let mut request = request(model, &prompt, sampling);
         request.max_tokens = self.random.random_range(1..14);
         request.top_logprobs = 0;
+        if self.random.random_bool(0.4) {
+            request.adapters = self.sets.choose(&mut self.random).unwrap().clone();
+        }
         let drafter: Option<Box<dyn Drafter>> = match self.random.random_range(0..3) {
             0 => None,
             1 => Some(Box::new(ngram(3, 4))),
@@ -138,8 +146,15 @@ impl Fidget {
 
 #[test]
 fn no_order_of_events_leaks_a_byte_or_changes_a_token() {
+    let models = vec![tiny::model(1), tiny::model(2)];
+    let [a, b] = [(1, 4), (2, 2)].map(|(seed, rank)| {
+        // Both models have the same sizes, so an adapter goes with either.
+        TinyAdapter::new(seed, rank).load(&models[0]).unwrap()
+    });
+    let sets = [vec![(Arc::clone(&a), 1.0)], vec![(Arc::clone(&b), 1.0)], vec![(a, 0.5), (b, 0.5)]];
     let mut fidget = Fidget {
-        models: vec![tiny::model(1), tiny::model(2)],
+        models,
+        sets: sets.map(|set| AdapterSet::new(set).unwrap()).into(),
         scheduler: Scheduler::default(),
         random: ChaCha8Rng::seed_from_u64(20_260_101),
         asked: HashMap::new(),
@@ -156,9 +171,10 @@ fn no_order_of_events_leaks_a_byte_or_changes_a_token() {
     let mut known: HashMap<String, Reply> = HashMap::new();
     let (mut n_cancelled, mut n_tokens) = (0, 0);
     for Asked { request, ids, reason } in asked.into_values() {
-        let SequenceRequest { model, prompt, sampling, max_tokens, .. } = &request;
+        let SequenceRequest { model, adapters, prompt, sampling, max_tokens, .. } = &request;
         let of_first = Arc::ptr_eq(model, &models[0]);
-        let key = format!("{of_first} {prompt:?} {sampling:?} {max_tokens}");
+        let adapters = adapters.key();
+        let key = format!("{of_first} {adapters:?} {prompt:?} {sampling:?} {max_tokens}");
         let expected = known.entry(key).or_insert_with(|| alone(request.clone(), None));
         n_tokens += ids.len();
         if reason == Some(FinishReason::Cancelled) {

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     domain::{Alternative, Message, Occurrence, Origin, Sampling, Speculative, Token},
     lm::{
+        AdapterSet,
         speculative::{Draft, Limits, Ngram, Node, PastReplies, Suffix},
         tiny,
     },
@@ -134,6 +135,7 @@ pub(super) fn request(
 ) -> SequenceRequest {
     SequenceRequest {
         model: Arc::clone(model),
+        adapters: AdapterSet::default(),
         prompt: prompt.to_vec(),
         sampling,
         max_tokens: 60,
@@ -142,7 +144,13 @@ pub(super) fn request(
     }
 }
 
-fn run(scheduler: &mut Scheduler) -> HashMap<SequenceId, Reply> {
+impl Reply {
+    pub(super) fn reused(&self) -> usize {
+        self.reused
+    }
+}
+
+pub(super) fn run(scheduler: &mut Scheduler) -> HashMap<SequenceId, Reply> {
     let mut replies: HashMap<SequenceId, Reply> = HashMap::new();
     while !scheduler.is_idle() {
         for (id, event) in scheduler.step() {

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     Error, LanguageModel,
-    kept::common_prefix,
+    adapters::{AdapterKey, AdapterSet},
+    kept::{KeptCaches, common_prefix},
     logprobs::Logprobs,
     network::Cache,
     sampling::Sampler,
@@ -29,6 +30,8 @@ use crate::{
 pub struct SequenceRequest {
     /// Who continues it.
     pub model: Arc<LanguageModel>,
+    /// What the model is changed by while it does.
+    pub adapters: AdapterSet,
     /// Token ids, from [`LanguageModel::prompt`].
     pub prompt: Vec<u32>,
     /// How tokens are chosen.
@@ -74,6 +77,8 @@ impl SequenceRequest {
 pub(super) struct Sequence {
     pub(super) id: SequenceId,
     pub(super) model: Arc<LanguageModel>,
+    adapters: AdapterSet,
+    pub(super) adapter_key: AdapterKey,
     pub(super) cache: Cache,
     pub(super) cancelled: bool,
     /// When its prompt was last read on, in steps; who waited longest is next.
@@ -109,10 +114,12 @@ impl Sequence {
         cache: Cache,
     ) -> Self {
         let (end, kv_bytes_at_end) = (request.end(), request.kv_bytes_at_end());
-        let SequenceRequest { model, prompt, sampling, .. } = request;
+        let SequenceRequest { model, adapters, prompt, sampling, .. } = request;
         let n_vocab = model.network().config().n_vocab;
         Self {
             id,
+            adapter_key: adapters.key(),
+            adapters,
             n_prompt: prompt.len(),
             n_reused: cache.len(),
             end,
@@ -156,9 +163,14 @@ impl Sequence {
     }
 
     /// How many first tokens of a prompt its cache holds, short of the prompt's last: that one must
-    /// be passed through to learn what follows it.
-    pub(super) fn shared(&self, model: &Arc<LanguageModel>, prompt: &[u32]) -> usize {
-        if !Arc::ptr_eq(&self.model, model) {
+    /// be passed through to learn what follows it. None if other adapters were at work.
+    pub(super) fn shared(
+        &self,
+        model: &Arc<LanguageModel>,
+        adapters: &AdapterKey,
+        prompt: &[u32],
+    ) -> usize {
+        if !Arc::ptr_eq(&self.model, model) || self.adapter_key != *adapters {
             return 0;
         }
         let held = &self.tokens[..self.cache.len()];
@@ -231,6 +243,7 @@ impl Sequence {
             tokens: &self.rows,
             order: if self.parents.is_empty() { Order::Chain } else { Order::Tree(&self.parents) },
             cache: &mut self.cache,
+            adapters: &self.adapters,
             wanted: self.rows.len() - n_logits..self.rows.len(),
             taps: (!layers.is_empty()).then_some(Taps { layers, hidden: &mut self.hidden }),
         }
@@ -367,8 +380,8 @@ impl Sequence {
     }
 
     /// What it leaves behind: its tokens, and the keys and values of the first of them.
-    pub(super) fn into_cache(self) -> (Arc<LanguageModel>, Vec<u32>, Cache) {
-        (self.model, self.tokens, self.cache)
+    pub(super) fn leave_cache(self, kept: &mut KeptCaches) {
+        kept.keep(&self.model, self.adapter_key, self.tokens, self.cache);
     }
 }
 

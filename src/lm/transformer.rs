@@ -12,6 +12,7 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     Error,
+    adapters::{AdapterScratch, AdapterSet, Input, RowsOfAdapter, apply, rows_by_adapter},
     checkpoint::{self, Checkpoint, Part, Weight},
     config::Config,
     kv_cache::KvCache,
@@ -59,6 +60,8 @@ pub struct Span<'a, C = KvCache> {
     /// The sequence's keys and values, which the pass adds to, a position a row. After a tree,
     /// [`KvCache::compact`] leaves those of the path that is kept.
     pub cache: &'a mut C,
+    /// What the model is changed by for these rows.
+    pub adapters: &'a AdapterSet,
     /// The rows whose logits are wanted.
     pub wanted: Range<usize>,
     /// Whose hidden states are wanted, if any.
@@ -89,13 +92,14 @@ impl<'a, C> Span<'a, C> {
     /// Text that goes on, with the logits of its last `n_logits` tokens wanted.
     pub fn chain(tokens: &'a [u32], cache: &'a mut C, n_logits: usize) -> Self {
         let wanted = tokens.len() - n_logits..tokens.len();
-        Self { tokens, order: Order::Chain, cache, wanted, taps: None }
+        let adapters = AdapterSet::NONE;
+        Self { tokens, order: Order::Chain, cache, adapters, wanted, taps: None }
     }
 
     /// The same rows over what `cache_of` makes of the cache.
     pub fn map_cache<D>(self, cache_of: impl FnOnce(&'a mut C) -> &'a mut D) -> Span<'a, D> {
-        let Self { tokens, order, cache, wanted, taps } = self;
-        Span { tokens, order, cache: cache_of(cache), wanted, taps }
+        let Self { tokens, order, cache, adapters, wanted, taps } = self;
+        Span { tokens, order, cache: cache_of(cache), adapters, wanted, taps }
     }
 }
 
@@ -127,6 +131,7 @@ pub struct Scratch {
     pool: Arc<Pool>,
     activations: Activations,
     attention: AttentionScratch,
+    adapters: AdapterScratch,
     x: Vec<f32>,
     normed: Vec<f32>,
     q: Vec<f32>,
@@ -164,6 +169,7 @@ impl Scratch {
         (n_values * size_of::<f32>() + self.angles.capacity() * size_of::<(f32, f32)>()) as u64
             + self.activations.n_bytes()
             + self.attention.n_bytes()
+            + self.adapters.n_bytes()
     }
 }
 
@@ -246,11 +252,12 @@ impl Transformer {
             beyond: &paths[path.clone()],
         };
         let sights: Vec<Sight<'_>> = scratch.reach.iter().map(sight).collect();
+        let changes = rows_by_adapter(spans.iter().map(|span| (span.tokens.len(), span.adapters)));
         for (layer_idx, layer) in self.layers.iter().enumerate() {
             check()?;
             self.tap(layer_idx, spans, &scratch.x);
-            self.attention(layer_idx, layer, spans, &sights, scratch);
-            self.feed_forward(layer, scratch);
+            self.attention((layer_idx, layer), spans, &sights, &changes, scratch);
+            self.feed_forward((layer_idx, layer), &changes, scratch);
         }
         scratch.paths = paths;
         self.tap(self.layers.len(), spans, &scratch.x);
@@ -308,20 +315,24 @@ impl Transformer {
 
     fn attention(
         &self,
-        layer_idx: usize,
-        layer: &Layer,
+        (layer_idx, layer): (usize, &Layer),
         spans: &mut [Span<'_>],
         sights: &[Sight<'_>],
+        changes: &[RowsOfAdapter<'_>],
         scratch: &mut Scratch,
     ) {
         let Config { head_dim, rope_frequencies, .. } = &self.config;
-        let Scratch { pool, activations, attention, x, normed, q, k, v, angles, .. } = scratch;
+        let Scratch { pool, activations, attention, adapters, x, normed, q, k, v, angles, .. } =
+            scratch;
         self.norm_rows(&layer.attn_norm, x, normed, activations);
         self.multiply(
             pool,
             activations,
             [(&layer.q, &mut *q), (&layer.k, &mut *k), (&layer.v, &mut *v)],
         );
+        let with = (&**pool, self.instructions);
+        let place = (layer_idx, Input::Attention);
+        apply(changes, place, with, activations, [&mut q[..], &mut k[..], &mut v[..]], adapters);
         let (n_query, n_kv) = (layer.q.n_out(), layer.k.n_out());
         for (heads, n_out) in [(&mut *q, n_query), (&mut *k, n_kv)] {
             let angles = angles.chunks_exact(rope_frequencies.len());
@@ -354,16 +365,28 @@ impl Transformer {
         }
         activations.assign(self.instructions, normed, n_query);
         self.multiply(pool, activations, [(&layer.o, &mut *q)]);
+        let place = (layer_idx, Input::Mixed);
+        apply(changes, place, with, activations, [&mut q[..]], adapters);
         add(x, q);
     }
 
-    fn feed_forward(&self, layer: &Layer, scratch: &mut Scratch) {
-        let Scratch { pool, activations, x, normed, gate, up, .. } = scratch;
+    fn feed_forward(
+        &self,
+        (layer_idx, layer): (usize, &Layer),
+        changes: &[RowsOfAdapter<'_>],
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { pool, activations, adapters, x, normed, gate, up, .. } = scratch;
         self.norm_rows(&layer.ffn_norm, x, normed, activations);
         self.multiply(pool, activations, [(&layer.gate, &mut *gate), (&layer.up, &mut *up)]);
+        let with = (&**pool, self.instructions);
+        let place = (layer_idx, Input::FeedForward);
+        apply(changes, place, with, activations, [&mut gate[..], &mut up[..]], adapters);
         silu_mul(self.instructions, gate, up);
         activations.assign(self.instructions, gate, layer.gate.n_out());
         self.multiply(pool, activations, [(&layer.down, &mut *normed)]);
+        let place = (layer_idx, Input::Gated);
+        apply(changes, place, with, activations, [&mut normed[..]], adapters);
         add(x, normed);
     }
 
@@ -585,6 +608,7 @@ mod tests {
                     tokens: &nodes,
                     order: Order::Tree(&parents),
                     cache: &mut cache,
+                    adapters: AdapterSet::NONE,
                     wanted: 0..nodes.len(),
                     taps: Some(Taps { layers: &[2, 0], hidden: &mut hidden }),
                 },
@@ -631,8 +655,8 @@ mod tests {
         model.embed(&mut spans, &mut scratch);
         let sights: Vec<Sight<'_>> = (1..=tokens.len()).map(Sight::first).collect();
         for (layer_idx, layer) in model.layers[..n_layers].iter().enumerate() {
-            model.attention(layer_idx, layer, &mut spans, &sights, &mut scratch);
-            model.feed_forward(layer, &mut scratch);
+            model.attention((layer_idx, layer), &mut spans, &sights, &[], &mut scratch);
+            model.feed_forward((layer_idx, layer), &[], &mut scratch);
         }
         scratch.x
     }

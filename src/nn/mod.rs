@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod device;
 pub mod kernels;
+pub mod torch;
 
 mod attention;
 mod conv;
@@ -16,7 +17,6 @@ mod recurrent;
 mod rnn;
 mod tensor_device;
 mod threads;
-mod torch;
 mod weights;
 
 pub use attention::{SelfAttention, Sight, attend};

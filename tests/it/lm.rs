@@ -11,8 +11,8 @@ use std::{
 use formant::{
     domain::{FinishReason, Message, Sampling, Speculative},
     lm::{
-        Draft, Drafter, LanguageModel, Limits, Node, Scheduler, SequenceEvent, SequenceId,
-        SequenceRequest,
+        AdapterSet, Draft, Drafter, LanguageModel, Limits, Node, Scheduler, SequenceEvent,
+        SequenceId, SequenceRequest,
     },
 };
 use serde::Deserialize;
@@ -61,6 +61,7 @@ fn fixture() -> Vec<Case> {
 fn greedy(prompt: &Case, speculative: Speculative) -> SequenceRequest {
     SequenceRequest {
         model: default_model(),
+        adapters: AdapterSet::default(),
         prompt: prompt.prompt_ids.clone(),
         sampling: Sampling::default(),
         max_tokens: 96,
@@ -206,6 +207,7 @@ fn a_stop_ends_a_reply_whose_prompt_is_being_read() {
     let mut scheduler = Scheduler::default();
     let request = SequenceRequest {
         model: default_model(),
+        adapters: AdapterSet::default(),
         prompt,
         sampling: Sampling::default(),
         max_tokens: 8,
@@ -243,6 +245,7 @@ fn four_thousand_tokens_are_read_once_and_continued_the_same_way_with_drafts() {
     let mut reply = |drafter| {
         let request = SequenceRequest {
             model: Arc::clone(&model),
+            adapters: AdapterSet::default(),
             prompt: prompt.clone(),
             sampling: Sampling::default(),
             max_tokens: 24,

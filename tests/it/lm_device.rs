@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use formant::{
     domain::{Message, Sampling, Speculative, Token},
-    lm::{Backend, LanguageModel, Scheduler, SequenceEvent, SequenceRequest, bench::Passes},
+    lm::{
+        AdapterSet, Backend, LanguageModel, Scheduler, SequenceEvent, SequenceRequest,
+        bench::Passes,
+    },
     nn::TensorDevice,
 };
 
@@ -20,6 +23,7 @@ fn reply(model: &Arc<LanguageModel>, text: &str) -> Vec<Token> {
     let mut scheduler = Scheduler::default();
     let request = SequenceRequest {
         model: Arc::clone(model),
+        adapters: AdapterSet::default(),
         prompt: model.prompt(&[Message::user(text)]).unwrap(),
         sampling: Sampling::default(),
         max_tokens: 32,

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::Stopwatch;
 use crate::{
     domain::{Sample, Sampling, Speculative},
-    lm::{Backend, Error, LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
+    lm::{AdapterSet, Backend, Error, LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
     nn::kernels::Pool,
 };
 
@@ -134,6 +134,7 @@ fn request(
 ) -> SequenceRequest {
     SequenceRequest {
         model: Arc::clone(model),
+        adapters: AdapterSet::default(),
         prompt: prompt.to_vec(),
         sampling: Sampling::default(),
         max_tokens,

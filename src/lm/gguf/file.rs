@@ -162,11 +162,8 @@ impl<'a> Gguf<'a> {
 
     fn floats(&mut self, name: &str, stored: &Stored) -> Result<Vec<f32>, Error> {
         let bytes = self.bytes(stored)?;
-        let values = QStorage::from_data(bytes.into(), &Device::Cpu, stored.format.candle())
-            .and_then(|storage| QTensor::new(storage, &stored.shape[..]))
-            .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1());
-        values.map_err(|error| {
-            let (name, why) = (name.to_owned(), first_line(&error));
+        dequantize(stored, bytes).map_err(|why| {
+            let name = name.to_owned();
             self.problem(ModelProblem::Tensor { name, why })
         })
     }
@@ -266,7 +263,7 @@ impl Stated for Gguf<'_> {
 }
 
 /// What llama.cpp's converter calls a tensor.
-fn spelling(weight: Weight) -> String {
+pub fn spelling(weight: Weight) -> String {
     match weight {
         Weight::Embedding => "token_embd.weight".to_owned(),
         Weight::Norm => "output_norm.weight".to_owned(),
@@ -290,7 +287,7 @@ fn part_name(part: Part) -> &'static str {
 }
 
 /// What a tensor of that name is, if it is anything of a Llama.
-fn weight(name: &str) -> Option<Weight> {
+pub fn weight(name: &str) -> Option<Weight> {
     if let Some(weight) = [Weight::Embedding, Weight::Norm, Weight::Head]
         .into_iter()
         .find(|weight| spelling(*weight) == name)
@@ -302,6 +299,17 @@ fn weight(name: &str) -> Option<Weight> {
     let weight = Weight::Layer(layer_idx.parse().ok()?, part);
     // A number may be written in several ways; only one is a name.
     (spelling(weight) == name).then_some(weight)
+}
+
+/// A tensor's bytes as plain numbers.
+///
+/// # Errors
+/// If they cannot be read, in words.
+pub fn dequantize(stored: &Stored, bytes: Vec<u8>) -> Result<Vec<f32>, String> {
+    QStorage::from_data(bytes.into(), &Device::Cpu, stored.format.candle())
+        .and_then(|storage| QTensor::new(storage, &stored.shape[..]))
+        .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1())
+        .map_err(|error| first_line(&error))
 }
 
 /// candle adds a backtrace below its message.

@@ -6,4 +6,5 @@ mod header;
 mod sizes;
 mod vocabulary;
 
-pub use file::Gguf;
+pub use file::{Gguf, dequantize, spelling, weight};
+pub use header::{Header, Value};

@@ -315,7 +315,7 @@ fn is_plain_name(name: &str) -> bool {
 
 /// Puts the rows of each head so that pairs that turn together are neighbours: row `i` of the first
 /// half, then row `i` of the second.
-fn interleave(bytes: &[u8], row_bytes: usize, head_dim: usize) -> Vec<u8> {
+pub fn interleave(bytes: &[u8], row_bytes: usize, head_dim: usize) -> Vec<u8> {
     let mut interleaved = Vec::with_capacity(bytes.len());
     for head in bytes.chunks_exact(row_bytes * head_dim) {
         let (first, second) = head.split_at(head.len() / 2);
@@ -337,7 +337,8 @@ fn is_computed(name: &str) -> bool {
     name.ends_with(".rotary_emb.inv_freq")
 }
 
-fn spelling(weight: Weight) -> String {
+/// What the files call a tensor.
+pub fn spelling(weight: Weight) -> String {
     match weight {
         Weight::Embedding => "model.embed_tokens.weight".to_owned(),
         Weight::Norm => "model.norm.weight".to_owned(),
@@ -363,7 +364,7 @@ fn part_name(part: Part) -> &'static str {
 }
 
 /// What a tensor of that name is, if it is anything of a Llama.
-fn weight(name: &str) -> Option<Weight> {
+pub fn weight(name: &str) -> Option<Weight> {
     if let Some(weight) = [Weight::Embedding, Weight::Norm, Weight::Head]
         .into_iter()
         .find(|weight| spelling(*weight) == name)

@@ -5,4 +5,5 @@ mod shard;
 mod sizes;
 mod vocabulary;
 
-pub use folder::HuggingFace;
+pub use folder::{HuggingFace, interleave, spelling, weight};
+pub use shard::{Float, Shard};

@@ -69,7 +69,8 @@ struct Entry {
 }
 
 impl Float {
-    fn of_name(name: &str) -> Option<Self> {
+    /// The one of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
         [Self::F32, Self::F16, Self::BF16].into_iter().find(|float| float.label() == name)
     }
 

@@ -7,7 +7,7 @@ use crate::{
     domain::{Sampling, Speculative},
     job::Cancelled,
     lm::{
-        Backend, LanguageModel, Scheduler, SequenceEvent, SequenceRequest,
+        AdapterSet, Backend, LanguageModel, Scheduler, SequenceEvent, SequenceRequest,
         kv_cache::KvCache as KernelCache,
         network::{Network, PassError},
         tiny::{N_EMBD, N_VOCAB, Shape, TinyFile},
@@ -167,6 +167,7 @@ fn each_row_of_a_tree_sees_what_its_path_alone_would_show() {
                 tokens: &nodes,
                 order: Order::Tree(&parents),
                 cache: &mut cache,
+                adapters: AdapterSet::NONE,
                 wanted: 0..nodes.len(),
                 taps: Some(Taps { layers: &[2, 0], hidden: &mut hidden }),
             },
@@ -299,6 +300,7 @@ fn replies(model: LanguageModel, speculative: &Speculative) -> Vec<Vec<crate::do
         .map(|n_prompt| {
             let request = SequenceRequest {
                 model: Arc::clone(&model),
+                adapters: AdapterSet::default(),
                 prompt: tokens(n_prompt, 8),
                 sampling: Sampling::default(),
                 max_tokens: 50,

@@ -72,6 +72,19 @@ impl Activations {
         }
     }
 
+    /// Takes in rows of `n_in` values for weights that are plain numbers, and no others.
+    ///
+    /// # Panics
+    /// If `values` is not made of whole rows.
+    pub fn assign_plain(&mut self, values: impl IntoIterator<Item = f32>, n_in: usize) {
+        self.n_in = n_in;
+        self.values.clear();
+        self.values.extend(values);
+        self.blocks.clear();
+        let n_values = self.values.len();
+        assert!(n_in > 0 && n_values.is_multiple_of(n_in), "activations come in whole rows");
+    }
+
     /// Values in a row.
     pub fn n_in(&self) -> usize {
         self.n_in
