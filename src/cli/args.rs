@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     domain::{
-        AttentionWindow, DeviceChoice, DurationChoice, Measure, ModelShape, ProsodyControls,
-        Speculative, VoiceOptions, WindowChoice,
+        AdapterChoice, AttentionWindow, DeviceChoice, DurationChoice, Measure, ModelShape,
+        ProsodyControls, Speculative, VoiceOptions, WindowChoice,
     },
     engine::{BenchPart, SpeechEngine},
     settings::Engine,
@@ -37,6 +37,8 @@ pub enum Command {
     Chat(Chat),
     /// List, inspect, fetch and verify models
     Models(Models),
+    /// Look at LoRA adapters, and whether they fit a language model
+    Adapters(Adapters),
     /// List the outputs that sound can go to
     Devices(Devices),
     /// Measure how fast Formant is on this machine
@@ -111,6 +113,10 @@ pub struct Chat {
     /// Language model, as `formant models list` names it
     #[arg(long, value_name = "ID")]
     pub model: Option<String>,
+    /// Adapter to put on the model, as `formant models list` names it or by its path, and how much
+    /// of it: NAME=0.5 is half, NAME=0 nothing; may be given several times
+    #[arg(long = "adapter", value_name = "NAME[=SCALE]", value_parser = adapter)]
+    pub adapters: Vec<AdapterChoice>,
     /// Answer this and end; "-" reads it from standard input; without it a conversation begins
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
@@ -219,6 +225,50 @@ pub enum ModelsAction {
         /// Which; all that are here if none is named
         ids: Vec<String>,
         /// Print one line of JSON per model
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `formant adapters`
+#[derive(Debug, Args)]
+pub struct Adapters {
+    /// What to do with them
+    #[command(subcommand)]
+    pub action: AdaptersAction,
+}
+
+/// What can be done with adapters.
+#[derive(Debug, Subcommand)]
+pub enum AdaptersAction {
+    /// The library's adapters, and whether they fit a language model
+    List {
+        /// Language model, as `formant models list` names it
+        #[arg(long, value_name = "ID")]
+        model: Option<String>,
+        /// Print JSON, one adapter a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Rank, alpha, modules, size and the model that an adapter names as its base
+    Info {
+        /// A PEFT folder, one of its files, a GGUF file, or an id
+        #[arg(value_name = "PATH")]
+        adapter: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whether an adapter can be put on the language models that are here, and why not; all of its
+    /// weights are read
+    LoadCheck {
+        /// A PEFT folder, one of its files, a GGUF file, or an id
+        #[arg(value_name = "PATH")]
+        adapter: String,
+        /// Only this language model, as `formant models list` names it
+        #[arg(long, value_name = "ID")]
+        model: Option<String>,
+        /// Print JSON, one language model a line
         #[arg(long)]
         json: bool,
     },
@@ -579,6 +629,18 @@ fn window(text: &str) -> Result<WindowChoice, String> {
         .ok_or_else(|| "two numbers of phonemes up to 100, as in 1,4; or off".to_owned())
 }
 
+/// A path may hold a "=", a scale does not: the last one divides them if a number stands behind it.
+fn adapter(text: &str) -> Result<AdapterChoice, String> {
+    match text.rsplit_once('=') {
+        Some((id, scale)) if !id.is_empty() => match scale.parse::<f32>() {
+            Ok(scale) if scale.is_finite() => Ok(AdapterChoice { id: id.to_owned(), scale }),
+            _ => Err("a name or a path, and perhaps = and a number, where 1 is as trained".into()),
+        },
+        Some(_) => Err("a name or a path comes before the =".into()),
+        None => Ok(AdapterChoice::new(text)),
+    }
+}
+
 fn factor(text: &str) -> Result<f32, String> {
     let range = ProsodyControls::RANGE;
     match text.parse() {
@@ -599,6 +661,15 @@ mod tests {
     #[test]
     fn the_arguments_are_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn adapters_come_with_a_scale_or_without() {
+        assert_eq!(adapter("rugby"), Ok(AdapterChoice { id: "rugby".into(), scale: 1.0 }));
+        assert_eq!(adapter("a=b/c=-0.5"), Ok(AdapterChoice { id: "a=b/c".into(), scale: -0.5 }));
+        for wrong in ["rugby=", "rugby=much", "rugby=inf", "=1"] {
+            assert!(adapter(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

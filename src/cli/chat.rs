@@ -40,6 +40,7 @@ fn request(setting: &Setting, args: &Chat) -> ChatRequest {
     let system = args.system.clone().unwrap_or_else(|| chosen.system_prompt.clone());
     ChatRequest {
         model: args.model.clone().unwrap_or_else(|| chosen.model.clone()),
+        adapters: args.adapters.clone(),
         messages: if system.is_empty() { Vec::new() } else { vec![Message::system(system)] },
         sampling,
         max_tokens: args.max_tokens.map_or(chosen.max_tokens, |tokens| tokens as usize),
@@ -201,10 +202,12 @@ fn print_figures(request: &ChatRequest, summary: &ChatSummary) -> Result<()> {
         "accepted_by_position": summary.speculation.accepted_by_position,
         "memory": {
             "weights_bytes": summary.weights_bytes,
+            "adapter_bytes": summary.adapters.iter().map(|adapter| adapter.bytes).sum::<u64>(),
             "kv_bytes": summary.memory.kv_bytes,
             "kv_budget_bytes": summary.memory.kv_budget_bytes,
             "scratch_bytes": summary.memory.scratch_bytes,
         },
+        "adapters": summary.adapters,
         "sampling": request.sampling,
         "speculative": request.speculative,
     }))?;
@@ -233,6 +236,9 @@ fn say(summary: &ChatSummary) {
     }
     if let Some(length) = summary.speculation.acceptance_length() {
         figures += &format!(", acceptance length {length:.2}");
+    }
+    for adapter in &summary.adapters {
+        figures += &format!(", with {}", adapter.label());
     }
     match summary.finish_reason {
         FinishReason::Stop => (),

@@ -1,5 +1,6 @@
 //! Every page's work as a command, through the same engine and the same requests.
 
+mod adapters;
 mod args;
 mod bench;
 mod bench_clock_table;

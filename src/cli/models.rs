@@ -78,6 +78,12 @@ fn info(setting: &Setting, id: &str, json: bool) -> Result<()> {
             println!("{:8} {value}", name.to_lowercase());
         }
     }
+    if let Some(adapter) = &model.lora_adapter {
+        println!("{}", adapter.summary());
+        for (name, value) in adapter.particulars() {
+            println!("{:8} {value}", name.to_lowercase());
+        }
+    }
     println!("licence  {}", model.licence);
     println!("source   {}", model.source);
     println!("sha256   {}", model.sha256);
@@ -132,10 +138,14 @@ fn import(setting: &Setting, request: ImportRequest, json: bool) -> Result<()> {
             println!("{:8} {value}", name.to_lowercase());
         }
     }
+    if let Some(adapter) = &model.lora_adapter {
+        println!("{}: {}", model.name, adapter.summary());
+    }
     let id = &model.id;
     let usage = match model.kind {
         kind if kind.is_voice() => format!("speak with it: formant speak TEXT --voice {id}"),
         kind if kind.is_vocoder() => format!("sound with it: formant speak TEXT --vocoder {id}"),
+        ModelKind::LoraAdapter => format!("chat with it: formant chat --adapter {id}"),
         ModelKind::Whisper => "measure voices with it: formant eval".to_owned(),
         _ => format!("chat with it: formant chat --model {id}"),
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Command, args::Device, bench, chat, devices, eval, models, speak};
+use super::{Command, adapters, args::Device, bench, chat, devices, eval, models, speak};
 use crate::{
     engine::Client,
     library::{Folders, Library},
@@ -56,6 +56,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Speak(args) => speak::run(&setting, &args),
         Command::Chat(args) => chat::run(&setting, &args),
         Command::Models(args) => models::run(&setting, args.action),
+        Command::Adapters(args) => adapters::run(&setting, args.action),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&setting, args.subject),
         Command::Eval(args) => eval::run(&setting, &args),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Control, MelConfig, MelConvention};
+use super::{AdapterInfo, Control, MelConfig, MelConvention};
 
 /// What a model does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub enum ModelKind {
     G2p,
     /// A Llama-family language model.
     Llama,
+    /// Small changes to a language model.
+    LoraAdapter,
     /// Sound to text.
     Whisper,
 }
@@ -43,6 +45,7 @@ impl ModelKind {
             Self::WaveNet => "WaveNet",
             Self::G2p => "G2P",
             Self::Llama => "Language model",
+            Self::LoraAdapter => "LoRA adapter",
             Self::Whisper => "Whisper",
         }
     }
@@ -60,6 +63,7 @@ impl ModelKind {
             Self::WaveNet => "wavenet",
             Self::G2p => "g2p",
             Self::Llama => "llama",
+            Self::LoraAdapter => "lora-adapter",
             Self::Whisper => "whisper",
         }
     }
@@ -84,7 +88,12 @@ impl ModelKind {
             Self::Matcha => &[Steps, Temperature, LengthScale, Durations],
             Self::Tacotron2 => &[GateThreshold, Window],
             Self::Tacotron => &[Window],
-            Self::HifiGan | Self::WaveNet | Self::G2p | Self::Llama | Self::Whisper => &[],
+            Self::HifiGan
+            | Self::WaveNet
+            | Self::G2p
+            | Self::Llama
+            | Self::LoraAdapter
+            | Self::Whisper => &[],
         }
     }
 }
@@ -140,6 +149,9 @@ pub struct ModelInfo {
     /// What kind of speech model it is, where it was brought by the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speech_model: Option<SpeechModelInfo>,
+    /// What kind of adapter it is, where its files were looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora_adapter: Option<AdapterInfo>,
 }
 
 /// What a speech model is, as the names and shapes of its tensors tell.
@@ -202,6 +214,8 @@ pub enum Brought {
     Language(LanguageModelInfo),
     /// One that speaks or sounds.
     Speech(SpeechModelInfo),
+    /// One that changes another that writes.
+    Adapter(AdapterInfo),
 }
 
 impl Brought {
@@ -210,6 +224,7 @@ impl Brought {
         match self {
             Self::Language(model) => &model.name,
             Self::Speech(model) => &model.name,
+            Self::Adapter(adapter) => &adapter.name,
         }
     }
 
@@ -218,6 +233,7 @@ impl Brought {
         match self {
             Self::Language(model) => model.summary(),
             Self::Speech(model) => model.summary(),
+            Self::Adapter(adapter) => adapter.summary(),
         }
     }
 
@@ -226,6 +242,7 @@ impl Brought {
         match self {
             Self::Language(model) => model.particulars(),
             Self::Speech(model) => model.particulars(),
+            Self::Adapter(adapter) => adapter.particulars(),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{DecodeStep, FinishReason, Progress, SpeculationCounts, Stage},
     job::{Cancelled, Reply, panic_message},
-    lm::{AdapterSet, Scheduler, SequenceEvent, SequenceId, SequenceRequest},
+    lm::{Scheduler, SequenceEvent, SequenceId, SequenceRequest},
 };
 
 type ChatReply = Reply<ChatEvent, Result<ChatSummary, Error>>;
@@ -69,6 +69,8 @@ fn prepare(
         .models
         .language(&request.model, &mut |progress| reply.offer(ChatEvent::Progress(progress)))?;
     let load = loading.elapsed();
+    let (adapters, stamps) =
+        accelerator.models.adapters(&request.adapters, &request.model, &model)?;
     let prompt = model.prompt(&request.messages)?;
     let summary = ChatSummary {
         text: String::new(),
@@ -81,11 +83,12 @@ fn prepare(
         speculation: SpeculationCounts::default(),
         arithmetic: model.arithmetic().to_owned(),
         weights_bytes: model.n_bytes(),
+        adapters: stamps,
         memory: ReplyMemory::default(),
     };
     let id = accelerator.scheduler.add(SequenceRequest {
         model,
-        adapters: AdapterSet::default(),
+        adapters,
         prompt,
         sampling: request.sampling,
         max_tokens: request.max_tokens,

@@ -19,6 +19,7 @@ use super::{
     },
     chat,
     evaluate::{self, EvaluateEvent, EvaluateRequest},
+    models::{Models, OnProgress},
     protocol::{ChatEvent, ChatRequest, ChatSummary, SpeakEvent, SpeakRequest, Speech},
     speak,
 };
@@ -87,6 +88,16 @@ impl Client {
         let id = id.to_owned();
         self.submit(Command::Long, move |accelerator, reply| {
             accelerator.models.load(&id, &mut |progress| reply.offer(progress))
+        })
+    }
+
+    /// As [`Client::load`], for what is put together of several models.
+    pub(super) fn load_with<T: Send + 'static>(
+        &self,
+        load: impl FnOnce(&mut Models, OnProgress<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> EngineJob<Progress, T> {
+        self.submit(Command::Long, move |accelerator, reply| {
+            load(&mut accelerator.models, &mut |progress| reply.offer(progress))
         })
     }
 

@@ -16,7 +16,7 @@ use crate::{
     domain::{Brought, ModelInfo, Progress},
     job::{self, Reply, panic_message},
     library::{NewModel, Placement},
-    lm::{self, Inspection},
+    lm::{self, AdapterInspection, Inspection},
     tts::{self, Recognized},
 };
 
@@ -27,7 +27,7 @@ const GGUF: &[u8] = b"GGUF";
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
     /// A language model's GGUF file, or its folder with `config.json`, `tokenizer.json` and
-    /// safetensors; or a speech model's checkpoint.
+    /// safetensors; an adapter's GGUF file or PEFT folder; or a speech model's checkpoint.
     pub path: PathBuf,
     /// What it is to be called in commands; made from its name if left out.
     pub id: Option<String>,
@@ -39,12 +39,12 @@ impl Client {
     /// Looks into a model's files: what it is, or why it cannot be used.
     pub fn inspect(&self, path: &Path) -> EngineJob<Progress, Brought> {
         let path = path.to_owned();
-        self.on_a_thread(move |_, _| Ok(look(&path)?.model))
+        self.on_a_thread("import", move |_, _| Ok(look(&path)?.model))
     }
 
     /// Looks into a model's files and takes them into the library.
     pub fn import(&self, request: ImportRequest) -> EngineJob<Progress, ModelInfo> {
-        self.on_a_thread(move |client, reply| {
+        self.on_a_thread("import", move |client, reply| {
             let Look { model, description, files } = look(&request.path)?;
             let ImportRequest { id, placement, .. } = request;
             let new = NewModel { id, model, description, files, placement };
@@ -55,7 +55,7 @@ impl Client {
     /// Takes a model of the user's own out of the library, and out of memory.
     pub fn remove(&self, id: &str) -> EngineJob<Progress, ()> {
         let id = id.to_owned();
-        self.on_a_thread(move |client, _| {
+        self.on_a_thread("import", move |client, _| {
             client.library().remove(&id)?;
             // Replies under way keep it until they end; whoever asks for it next is told it is gone.
             client.unload(&id).wait(|_| ());
@@ -63,8 +63,10 @@ impl Client {
         })
     }
 
-    fn on_a_thread<T: Send + 'static>(
+    /// Does what is not the accelerator's work.
+    pub(super) fn on_a_thread<T: Send + 'static>(
         &self,
+        name: &str,
         work: impl FnOnce(&Self, &Reply<Progress, Result<T, Error>>) -> Result<T, Error>
         + Send
         + 'static,
@@ -77,8 +79,8 @@ impl Client {
             reply.finish(outcome);
         };
         // Without a thread the reply is dropped, and the client sees the job as lost.
-        if let Err(error) = thread::Builder::new().name("import".into()).spawn(work) {
-            tracing::error!("no thread to import with: {error}");
+        if let Err(error) = thread::Builder::new().name(name.into()).spawn(work) {
+            tracing::error!("no thread called {name}: {error}");
         }
         job
     }
@@ -91,8 +93,13 @@ struct Look {
     files: Vec<PathBuf>,
 }
 
-/// A folder or a GGUF file is a language model, any other file a speech model's checkpoint.
+/// An adapter says that it is one; any other folder or GGUF file is a language model, any other file a speech model's checkpoint.
 fn look(path: &Path) -> Result<Look, Error> {
+    if lm::is_adapter(path) {
+        let AdapterInspection { adapter, files } = lm::inspect_adapter(path)?;
+        let description = toml::Table::new();
+        return Ok(Look { model: Brought::Adapter(adapter), description, files });
+    }
     let is_named_so = path.extension().is_some_and(|extension| extension == "gguf");
     if is_named_so || !path.is_file() || begins_with(path, GGUF) {
         let Inspection { model, files } = lm::inspect(path)?;

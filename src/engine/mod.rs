@@ -4,6 +4,7 @@
 //! hears of each job through its own [`EngineJob`]. Only plain data crosses.
 
 mod accelerator;
+mod adapters;
 mod bench;
 mod chat;
 mod client;

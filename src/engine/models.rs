@@ -2,12 +2,12 @@
 
 use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
 
-use super::{Error, LoadedModel};
+use super::{Error, LoadedModel, adapters::adapter_files};
 use crate::{
-    domain::{ModelKind, Progress, Stage},
+    domain::{AdapterChoice, AdapterStamp, ModelKind, Progress, Stage},
     job::Cancelled,
     library::{Library, catalog},
-    lm::{Backend, LanguageModel},
+    lm::{Adapter, AdapterSet, Backend, LanguageModel},
     metrics::{Dnsmos, Whisper},
     tts::{self, AcousticModel, FrontEnd, G2p, Vocoder},
 };
@@ -27,6 +27,7 @@ pub(super) struct Models {
     voices: Vec<Loaded<Shared<dyn AcousticModel>>>,
     vocoders: Vec<Loaded<Shared<dyn Vocoder>>>,
     language: Vec<Loaded<Arc<LanguageModel>>>,
+    adapters: Vec<LoadedAdapter>,
     recognizers: Vec<Loaded<Rc<RefCell<Whisper>>>>,
     dnsmos: Option<Rc<Dnsmos>>,
 }
@@ -36,6 +37,13 @@ struct Loaded<T> {
     id: String,
     bytes: u64,
     model: T,
+}
+
+/// An adapter in memory, laid down for one language model.
+struct LoadedAdapter {
+    id: String,
+    language_model: String,
+    adapter: Arc<Adapter>,
 }
 
 fn find<'a, T>(loaded: &'a [Loaded<T>], id: &str) -> Option<&'a T> {
@@ -55,6 +63,7 @@ impl Models {
             voices: Vec::new(),
             vocoders: Vec::new(),
             language: Vec::new(),
+            adapters: Vec::new(),
             recognizers: Vec::new(),
             dnsmos: None,
         }
@@ -74,12 +83,18 @@ impl Models {
     pub(super) fn set_backend(&mut self, backend: Backend) {
         self.backend = backend;
         self.language.clear();
+        self.adapters.clear();
     }
 
     /// What is in memory.
     pub(super) fn loaded(&self) -> Vec<LoadedModel> {
         let speech = shown(&self.voices).chain(shown(&self.vocoders));
-        speech.chain(shown(&self.language)).chain(shown(&self.recognizers)).collect()
+        let adapters = self.adapters.iter().map(|LoadedAdapter { id, adapter, .. }| LoadedModel {
+            id: id.clone(),
+            bytes: adapter.n_bytes(),
+        });
+        let language = shown(&self.language).chain(adapters);
+        speech.chain(language).chain(shown(&self.recognizers)).collect()
     }
 
     /// Text to phonemes.
@@ -162,6 +177,41 @@ impl Models {
         Ok(model)
     }
 
+    /// The adapters of a reply, loaded for its model where they are not, and what to stamp it with.
+    pub(super) fn adapters(
+        &mut self,
+        choices: &[AdapterChoice],
+        model_id: &str,
+        model: &LanguageModel,
+    ) -> Result<(AdapterSet, Vec<AdapterStamp>), Error> {
+        let (mut weighted, mut stamps) = (Vec::new(), Vec::new());
+        for choice in choices {
+            let (adapter, name) = self.adapter(&choice.id, model_id, model)?;
+            let (rank, bytes) = (adapter.info().rank, adapter.n_bytes());
+            stamps.push(AdapterStamp { choice: choice.clone(), name, rank, bytes });
+            weighted.push((adapter, choice.scale));
+        }
+        Ok((AdapterSet::new(weighted)?, stamps))
+    }
+
+    /// An adapter for a model, and its name for people.
+    pub(super) fn adapter(
+        &mut self,
+        id: &str,
+        model_id: &str,
+        model: &LanguageModel,
+    ) -> Result<(Arc<Adapter>, String), Error> {
+        let (path, name) = adapter_files(&self.library, id)?;
+        let is_it = |it: &&LoadedAdapter| it.id == id && it.language_model == model_id;
+        if let Some(loaded) = self.adapters.iter().find(is_it) {
+            return Ok((Arc::clone(&loaded.adapter), name));
+        }
+        let adapter = Arc::new(Adapter::load(&path, model)?);
+        let (id, language_model) = (id.to_owned(), model_id.to_owned());
+        self.adapters.push(LoadedAdapter { id, language_model, adapter: Arc::clone(&adapter) });
+        Ok((adapter, name))
+    }
+
     /// Speech to text.
     pub(super) fn whisper(
         &mut self,
@@ -209,6 +259,9 @@ impl Models {
             ModelKind::HifiGan | ModelKind::WaveNet => self.vocoder(id, on_progress).map(|_| ()),
             ModelKind::G2p => self.front_end().map(|_| ()),
             ModelKind::Llama => self.language(id, on_progress).map(|_| ()),
+            ModelKind::LoraAdapter => Err(Error::BadRequest(format!(
+                "{id} is an adapter, which is put on a language model: choose it in a chat"
+            ))),
             ModelKind::Whisper => self.whisper(id, on_progress).map(|_| ()),
         }
     }
@@ -218,6 +271,7 @@ impl Models {
         self.voices.retain(|loaded| loaded.id != id);
         self.vocoders.retain(|loaded| loaded.id != id);
         self.language.retain(|loaded| loaded.id != id);
+        self.adapters.retain(|loaded| loaded.id != id && loaded.language_model != id);
         self.recognizers.retain(|loaded| loaded.id != id);
         if id == catalog::G2P {
             self.front_end = None;

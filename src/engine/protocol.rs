@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplyMemory;
 use crate::domain::{
-    Alignment, Attention, DecodeStep, FinishReason, GivenProsody, Glimpse, MelSpectrogram, Message,
-    PhoneTiming, PhonemeSequence, Progress, Prosody, ProsodyControls, Sampling, SpeculationCounts,
-    Speculative, SpeechRecord, SpeechTiming, SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
+    AdapterChoice, AdapterStamp, Alignment, Attention, DecodeStep, FinishReason, GivenProsody,
+    Glimpse, MelSpectrogram, Message, PhoneTiming, PhonemeSequence, Progress, Prosody,
+    ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord, SpeechTiming,
+    SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
 };
 
 /// Text to be spoken.
@@ -121,6 +122,9 @@ pub struct Speech {
 pub struct ChatRequest {
     /// Id of a language model in the library.
     pub model: String,
+    /// What changes it, and by how much; none leaves it as it is.
+    #[serde(default)]
+    pub adapters: Vec<AdapterChoice>,
     /// The turns so far, the user's last.
     pub messages: Vec<Message>,
     /// How tokens are chosen.
@@ -196,6 +200,8 @@ pub struct ChatSummary {
     pub arithmetic: String,
     /// Bytes of the model's weights.
     pub weights_bytes: u64,
+    /// What changed the model, with its memory, which is not among the model's.
+    pub adapters: Vec<AdapterStamp>,
     /// What all replies took beside that when this one ended.
     pub memory: ReplyMemory,
 }

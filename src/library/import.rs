@@ -76,11 +76,19 @@ impl Library {
         }
         let main = files.first().ok_or_else(|| Error::NoFiles { id: id.clone() })?;
         let original = new.files.first().map(|file| file.display().to_string()).unwrap_or_default();
-        let (kind, licence, language_model, speech_model) = match new.model.clone() {
+        let (mut licence, mut language_model, mut speech_model, mut lora_adapter) =
+            (None, None, None, None);
+        let kind = match new.model.clone() {
             Brought::Language(model) => {
-                (ModelKind::Llama, model.licence.clone(), Some(model), None)
+                licence.clone_from(&model.licence);
+                language_model = Some(model);
+                ModelKind::Llama
             }
-            Brought::Speech(model) => (model.kind, None, None, Some(model)),
+            Brought::Speech(model) => speech_model.insert(model).kind,
+            Brought::Adapter(adapter) => {
+                lora_adapter = Some(adapter);
+                ModelKind::LoraAdapter
+            }
         };
         let manifest = Manifest {
             id: id.clone(),
@@ -93,6 +101,7 @@ impl Library {
             files,
             language_model,
             speech_model,
+            lora_adapter,
             quality: BTreeMap::new(),
             rest: new.description.clone(),
         };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{LanguageModelInfo, ModelKind, SpeechModelInfo};
+use crate::domain::{AdapterInfo, LanguageModelInfo, ModelKind, SpeechModelInfo};
 
 /// The part of `model.toml` that every kind of model has; the rest is read by the model's own code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Manifest {
     /// What kind of speech model it is, where the user brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speech_model: Option<SpeechModelInfo>,
+    /// What kind of adapter it is, where the user brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora_adapter: Option<AdapterInfo>,
     /// Measured figures by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quality: BTreeMap<String, toml::Value>,

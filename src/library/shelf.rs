@@ -175,6 +175,7 @@ impl Library {
             origin: ModelOrigin::Catalog,
             language_model: None,
             speech_model: None,
+            lora_adapter: None,
         }
     }
 }
@@ -281,6 +282,7 @@ fn shelved(folder: &Path, origin: ModelOrigin) -> Option<ModelInfo> {
         origin,
         language_model: manifest.language_model,
         speech_model: manifest.speech_model,
+        lora_adapter: manifest.lora_adapter,
     })
 }
 

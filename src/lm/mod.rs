@@ -34,8 +34,7 @@ mod tokenizer;
 mod transformer;
 
 pub use adapters::{
-    Adapter, AdapterInspection, AdapterProblem, AdapterSet, check_adapter, inspect_adapter,
-    is_adapter,
+    Adapter, AdapterInspection, AdapterProblem, AdapterSet, ModelSizes, inspect_adapter, is_adapter,
 };
 pub use error::{Error, ModelProblem};
 pub use inspect::{Inspection, inspect};

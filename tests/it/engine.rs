@@ -33,6 +33,7 @@ fn speech(text: &str) -> SpeakRequest {
 fn question(text: &str, max_tokens: usize) -> ChatRequest {
     ChatRequest {
         model: "smollm2-135m-instruct".to_owned(),
+        adapters: Vec::new(),
         messages: vec![Message::user(text)],
         sampling: Sampling::default(),
         max_tokens,

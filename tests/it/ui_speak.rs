@@ -118,6 +118,7 @@ fn model(id: &str, kind: ModelKind) -> ModelInfo {
         origin: ModelOrigin::Bundled,
         language_model: None,
         speech_model: None,
+        lora_adapter: None,
     }
 }
 

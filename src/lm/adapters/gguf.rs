@@ -44,7 +44,9 @@ pub fn open(path: &Path) -> Result<AdapterFile, Error> {
     };
     let mut halves = Halves::new();
     let mut stored = HashMap::new();
-    for (name, tensor) in &header.tensors {
+    let mut tensors: Vec<_> = header.tensors.iter().collect();
+    tensors.sort_by_key(|(name, _)| *name);
+    for (name, tensor) in tensors {
         let refused = |why: &str| problem(AdapterProblem::tensor(name, why));
         let of_a = name.strip_suffix(".lora_a").map(|base| (base, Half::A));
         let half = of_a.or_else(|| name.strip_suffix(".lora_b").map(|base| (base, Half::B)));

@@ -9,7 +9,7 @@ use std::{
 use super::{file::AdapterFile, fit, gguf, peft};
 use crate::{
     domain::AdapterInfo,
-    lm::{Error, checkpoint, gguf::Header},
+    lm::{Error, checkpoint, config::Config, gguf::Header},
 };
 
 /// What a look at an adapter's files has found.
@@ -40,18 +40,42 @@ pub fn inspect_adapter(path: &Path) -> Result<AdapterInspection, Error> {
     Ok(AdapterInspection { adapter: file.info(), files: file.files })
 }
 
-/// Checks all that putting an adapter on a model would refuse, the weights' values too.
-///
-/// # Errors
-/// As putting it on would give, or if the model's files cannot be read.
-pub fn check_adapter(adapter: &Path, model: &Path) -> Result<AdapterInfo, Error> {
-    let mut file = AdapterFile::open(adapter)?;
-    let mut on_progress = |_, _| Ok(());
-    let config = checkpoint::open(model, &mut on_progress)?.config()?;
-    fit::check(&file, &config).map_err(|problem| problem.of(&file.path))?;
-    for pair in file.pairs.clone() {
-        file.values(&pair.a)?;
-        file.values(&pair.b)?;
+/// The sizes of a language model, which adapters are compared with.
+#[derive(Debug)]
+pub struct ModelSizes(Config);
+
+impl ModelSizes {
+    /// Reads them from a model's files, without its weights.
+    ///
+    /// # Errors
+    /// If the files cannot be read, or are no model that can be used here.
+    pub fn read(model: &Path) -> Result<Self, Error> {
+        let mut on_progress = |_, _| Ok(());
+        Ok(Self(checkpoint::open(model, &mut on_progress)?.config()?))
     }
-    Ok(file.info())
+
+    /// Whether an adapter was made for a model of these sizes; its weights' values are not read.
+    ///
+    /// # Errors
+    /// If it was not, or cannot be read.
+    pub fn fit(&self, adapter: &Path) -> Result<AdapterInfo, Error> {
+        let file = AdapterFile::open(adapter)?;
+        fit::check(&file, &self.0).map_err(|problem| problem.of(&file.path))?;
+        Ok(file.info())
+    }
+
+    /// Checks all that putting an adapter on a model would refuse, the weights' values too.
+    ///
+    /// # Errors
+    /// As putting it on would give.
+    pub fn check(&self, adapter: &Path) -> Result<AdapterInfo, Error> {
+        let mut file = AdapterFile::open(adapter)?;
+        fit::check(&file, &self.0).map_err(|problem| problem.of(&file.path))?;
+        let info = file.info();
+        for pair in file.pairs.clone() {
+            file.values(&pair.a)?;
+            file.values(&pair.b)?;
+        }
+        Ok(info)
+    }
 }

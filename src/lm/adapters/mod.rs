@@ -22,7 +22,7 @@ pub mod tiny;
 mod weights;
 
 pub use apply::{AdapterScratch, RowsOfAdapter, apply, rows_by_adapter};
-pub use inspect::{AdapterInspection, check_adapter, inspect_adapter, is_adapter};
+pub use inspect::{AdapterInspection, ModelSizes, inspect_adapter, is_adapter};
 pub use problem::AdapterProblem;
 pub use set::{AdapterKey, AdapterSet};
 pub use weights::{Adapter, Input};

@@ -56,9 +56,11 @@ pub fn open(folder: &Path) -> Result<AdapterFile, Error> {
     let weights =
         weights.ok_or_else(|| problem(AdapterProblem::MissingFile(WEIGHTS[0].to_owned())))?;
     let is_safe = weights.ends_with(WEIGHTS[0]);
-    let (source, tensors) =
+    let (source, mut tensors) =
         if is_safe { safetensors(&weights)? } else { pickled(&weights, folder)? };
 
+    // So that of several faults the same one is told each time.
+    tensors.sort();
     let mut halves = Halves::new();
     let mut stored = HashMap::new();
     for (named, format, n_bytes) in tensors {

@@ -72,7 +72,7 @@ pub enum AdapterProblem {
     /// A model of other sizes.
     #[error(
         "it was made for another model: it changes {module:?} from {n_in} inputs to {n_out} outputs, \
-         where this model has {base_in} to {base_out}{}", named(.base)
+         where this model has {base_in} to {base_out}{}", named(.base.as_ref())
     )]
     OtherSizes {
         /// Which module.
@@ -91,7 +91,7 @@ pub enum AdapterProblem {
     /// More layers than the model has.
     #[error(
         "it was made for another model: it changes layer {layer_idx}, and this model has {n_layers} \
-         layers, counted from 0{}", named(.base)
+         layers, counted from 0{}", named(.base.as_ref())
     )]
     OtherDepth {
         /// The layer.
@@ -103,8 +103,8 @@ pub enum AdapterProblem {
     },
 }
 
-fn named(base: &Option<String>) -> String {
-    base.as_ref().map_or(String::new(), |base| format!("; it names {base} as its base"))
+fn named(base: Option<&String>) -> String {
+    base.map_or(String::new(), |base| format!("; it names {base} as its base"))
 }
 
 impl AdapterProblem {

@@ -1,11 +1,12 @@
 //! Adapters against weights that they were merged into, and against themselves in other company.
 
-use std::{fs, num::NonZeroUsize, sync::Arc};
+use std::{collections::HashMap, fs, num::NonZeroUsize, path::Path, sync::Arc};
 
 use proptest::prelude::*;
+use serde::Deserialize;
 
 use super::{
-    Adapter, AdapterSet, check_adapter, inspect_adapter, is_adapter,
+    Adapter, AdapterSet, ModelSizes, inspect_adapter, is_adapter,
     tiny::{Dense, TinyAdapter},
 };
 use crate::{
@@ -46,6 +47,9 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     let apart: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
     (apart / b.iter().copied().map(square).sum::<f64>()).sqrt()
 }
+
+/// How far logits may lie from the package's, which keeps keys and values in single precision.
+const PEFT_TOLERANCE: f64 = 1e-4;
 
 /// What rounding may do: keys and values are kept in half precision either way.
 const ROUNDING: f64 = 2e-4;
@@ -144,6 +148,38 @@ fn an_adapter_of_some_modules_and_layers_changes_those_alone() {
     let tokens = text(15, 6);
     let found = logits(&base, &set(&[(&loaded, 1.0)]), &tokens, 15);
     assert_eq!(found, logits(&base, &set(&[(&zeroed, 1.0)]), &tokens, 15));
+}
+
+/// What `models/recipes/lm/make_fixtures.py` recorded.
+#[derive(Deserialize)]
+struct Expected {
+    tokens: Vec<u32>,
+    logits: HashMap<String, Vec<Vec<f32>>>,
+}
+
+#[test]
+fn logits_are_those_of_the_peft_package() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lm/peft");
+    let expected = fs::read(folder.join("expected.json")).unwrap();
+    let Expected { tokens, logits: expected } = serde_json::from_slice(&expected).unwrap();
+    let base = LanguageModel::load(&folder.join("base"), &mut |_, _| Ok(())).unwrap();
+    let mut unchanged = Vec::new();
+    for name in ["base", "plain", "rslora", "query_value"] {
+        let set = match name {
+            "base" => AdapterSet::default(),
+            adapter => {
+                set(&[(&Arc::new(Adapter::load(&folder.join(adapter), &base).unwrap()), 1.0)])
+            }
+        };
+        let found = logits(&base, &set, &tokens, tokens.len());
+        let off = distance(&found, &expected[name].concat());
+        assert!(off < PEFT_TOLERANCE, "{name}: {off} apart");
+        if name == "base" {
+            unchanged = found;
+        } else {
+            assert!(distance(&found, &unchanged) > 100.0 * off, "{name} does next to nothing");
+        }
+    }
 }
 
 /// One of a few sets over two adapters.
@@ -423,14 +459,18 @@ fn a_look_and_a_check_say_what_loading_would() {
     let info = inspect_adapter(&sound).unwrap().adapter;
     assert_eq!((info.name.as_str(), info.rank, info.n_layers), ("tiny-1", 4, 2));
     assert_eq!(info.n_parameters * 4, info.bytes);
-    assert_eq!(check_adapter(&sound, &model).unwrap(), info);
+    let sizes = ModelSizes::read(&model).unwrap();
+    assert_eq!(
+        (sizes.fit(&sound).unwrap(), sizes.check(&sound).unwrap()),
+        (info.clone(), info.clone())
+    );
     let file = sound.join("adapter_config.json");
-    assert_eq!(check_adapter(&file, &model).unwrap(), info);
+    assert_eq!(sizes.check(&file).unwrap(), info);
     let mut broken = TinyAdapter::new(2, 4);
     broken.tensors.values_mut().next().unwrap().2[0] = f32::INFINITY;
     let broken = broken.write(folder.path());
-    assert!(inspect_adapter(&broken).is_ok());
-    let error = check_adapter(&broken, &model).unwrap_err().to_string();
+    assert!(sizes.fit(&broken).is_ok());
+    let error = sizes.check(&broken).unwrap_err().to_string();
     assert!(error.contains("a number that is none"), "{error}");
 }
 

@@ -427,6 +427,7 @@ mod tests {
             speculation: SpeculationCounts::default(),
             arithmetic: String::new(),
             weights_bytes: 0,
+            adapters: Vec::new(),
             memory: ReplyMemory::default(),
         }));
         assert_eq!(reply.status, Status::Stopped);

@@ -383,6 +383,7 @@ impl State {
         self.mark(id, now + SAVE_SOON);
         Some(ChatRequest {
             model: options.model.clone(),
+            adapters: Vec::new(),
             messages,
             sampling: options.sampling,
             max_tokens: options.max_tokens,

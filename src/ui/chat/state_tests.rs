@@ -48,6 +48,7 @@ fn summary(text: &str, finish_reason: FinishReason) -> ChatSummary {
         },
         arithmetic: String::new(),
         weights_bytes: 0,
+        adapters: Vec::new(),
         memory: ReplyMemory::default(),
     }
 }

@@ -260,6 +260,12 @@ fn particulars_ui(ui: &mut egui::Ui, model: &ModelInfo, is_verified: bool) {
             widgets::particular_ui(ui, name, &value);
         }
     }
+    if let Some(adapter) = &model.lora_adapter {
+        widgets::particular_ui(ui, "Adapter", &adapter.summary());
+        for (name, value) in adapter.particulars() {
+            widgets::particular_ui(ui, name, &value);
+        }
+    }
     widgets::particular_ui(ui, "Licence", &model.licence);
     widgets::particular_ui(ui, "Source", &model.source);
     widgets::copy_ui(ui, "Id", &model.id, &model.id);

@@ -400,7 +400,9 @@ impl Group {
             Self::Hearing => {
                 "They write down what voices say, to tell on the Evaluate page how well they are understood."
             }
-            Self::Language => "They write the replies on the Chat page.",
+            Self::Language => {
+                "They write the replies on the Chat page; LoRA adapters change what one of them writes."
+            }
             Self::Published => {
                 "Voices and vocoders that others trained on LJSpeech, to compare with: fetched when you want them, as they were published."
             }
@@ -411,7 +413,7 @@ impl Group {
         let is_elsewhere =
             model.origin == ModelOrigin::Catalog && model.state == ModelState::Missing;
         let group = match model.kind {
-            ModelKind::Llama => Self::Language,
+            ModelKind::Llama | ModelKind::LoraAdapter => Self::Language,
             ModelKind::Whisper => Self::Hearing,
             _ if is_elsewhere => Self::Published,
             _ => Self::Speech,

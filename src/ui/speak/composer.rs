@@ -409,6 +409,7 @@ mod tests {
             origin: ModelOrigin::Bundled,
             language_model: None,
             speech_model: None,
+            lora_adapter: None,
         }
     }
 

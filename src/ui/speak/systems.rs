@@ -108,6 +108,7 @@ mod tests {
             origin: ModelOrigin::Bundled,
             language_model: None,
             speech_model: None,
+            lora_adapter: None,
         }
     }
 
