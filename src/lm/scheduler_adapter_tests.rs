@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    domain::Sampling,
+    domain::{Sampling, Speculative},
     lm::{
         Adapter, AdapterSet,
         adapters::tiny::TinyAdapter,
@@ -54,15 +54,16 @@ fn replies_of_a_batch_are_those_that_each_set_gives_alone() {
         with(&[(a, 0.5), (b, 0.5)]),
         with(&[(a, 0.5)]),
     ];
-    let drafted = Speculative::NGRAM;
     for sampling in [Sampling::default(), WARM] {
-        for speculative in [Speculative::None, drafted] {
+        for speculative in [Speculative::None, Speculative::NGRAM] {
             let mut scheduler = Scheduler::default();
             let ids: Vec<SequenceId> = sets
                 .iter()
                 .map(|set| {
                     let request = asked(&setting, set.clone(), sampling);
-                    scheduler.add(SequenceRequest { speculative, ..request }).unwrap()
+                    scheduler
+                        .add(SequenceRequest { speculative: speculative.clone(), ..request })
+                        .unwrap()
                 })
                 .collect();
             let mut replies = run(&mut scheduler);
