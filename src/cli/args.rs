@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     domain::{
         AdapterChoice, AttentionWindow, DeviceChoice, DurationChoice, Measure, ModelShape,
-        ProsodyControls, Speculative, VoiceOptions, WindowChoice,
+        Occurrence, ProsodyControls, Speculative, VoiceOptions, WindowChoice,
     },
     engine::{BenchPart, SpeechEngine},
     settings::Engine,
@@ -35,6 +35,10 @@ pub enum Command {
     Speak(Speak),
     /// Chat with a language model: one prompt, or a conversation
     Chat(Chat),
+    /// Compare ways to speculate on one prompt: speed, acceptance, and that the text is the same
+    Compare(Compare),
+    /// What speculation has learnt from past replies
+    Speculation(Speculation),
     /// List, inspect, fetch and verify models
     Models(Models),
     /// Look at LoRA adapters, and whether they fit a language model
@@ -147,9 +151,9 @@ pub struct Chat {
     /// How several tokens may be had from one pass
     #[arg(long, value_enum, value_name = "METHOD")]
     pub speculative: Option<Method>,
-    /// Tokens to draft for a pass at most, up to 64
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub draft_tokens: Option<u32>,
+    /// What the method works with
+    #[command(flatten)]
+    pub drafting: Drafting,
     /// What the language model runs on; only the CPU's replies are the same with and without
     /// speculation, token for token
     #[arg(long, value_enum)]
@@ -164,6 +168,133 @@ pub struct Chat {
     /// Print one line of JSON per event, and all figures in the last
     #[arg(long)]
     pub json: bool,
+}
+
+/// What ways to speculate work with.
+#[derive(Debug, Args)]
+pub struct Drafting {
+    /// Tokens to draft for a pass at most, up to 64
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub draft_tokens: Option<u32>,
+    /// Of several occurrences take the last (ngram, pld)
+    #[arg(long)]
+    pub latest_match: bool,
+    /// A smaller model of the same vocabulary (draft)
+    #[arg(long, value_name = "ID")]
+    pub draft_model: Option<String>,
+    /// An EAGLE-3 head (eagle3, eagle3-tree: if left out, the one that goes with the model; adaptive)
+    #[arg(long, value_name = "ID")]
+    pub head: Option<String>,
+    /// A text to draft from, up to 4 MB in all; may be given several times (retrieval)
+    #[arg(long, value_name = "FILE")]
+    pub document: Vec<PathBuf>,
+}
+
+impl Drafting {
+    /// A method with these options.
+    ///
+    /// # Errors
+    /// If it needs one that is not there.
+    pub fn speculative(&self, method: Method) -> anyhow::Result<Speculative> {
+        let head = || self.head.clone().unwrap_or_default();
+        let speculative = match method {
+            Method::Off => Speculative::None,
+            Method::Ngram => Speculative::NGRAM,
+            Method::Pld => Speculative::PLD,
+            Method::Suffix => Speculative::SUFFIX,
+            Method::Retrieval if self.document.is_empty() => {
+                anyhow::bail!("retrieval drafts from documents; name one with --document")
+            }
+            Method::Retrieval => Speculative::retrieval(self.document.clone()),
+            Method::Draft => match &self.draft_model {
+                Some(model) => Speculative::draft(model.clone()),
+                None => anyhow::bail!("a smaller model drafts; name it with --draft-model"),
+            },
+            Method::Eagle3 => Speculative::eagle3(head()),
+            Method::Eagle3Tree => Speculative::eagle3_tree(head()),
+            Method::Adaptive => match (Speculative::ADAPTIVE, &self.head) {
+                (Speculative::Adaptive { draft_tokens, .. }, head) => {
+                    Speculative::Adaptive { draft_tokens, head: head.clone() }
+                }
+                (other, _) => other,
+            },
+        };
+        Ok(self.adjust(speculative))
+    }
+
+    /// A way to speculate with those of the options that it knows.
+    pub fn adjust(&self, mut speculative: Speculative) -> Speculative {
+        if let Speculative::Ngram { occurrence, .. } = &mut speculative
+            && self.latest_match
+        {
+            *occurrence = Occurrence::Latest;
+        }
+        match self.draft_tokens {
+            Some(n_tokens) => speculative.with_draft_tokens(n_tokens as usize),
+            None => speculative,
+        }
+    }
+}
+
+/// `formant compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Answer this each time; "-" reads it from standard input
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Ways to compare with plain decoding
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "METHODS", required = true)]
+    pub methods: Vec<Method>,
+    /// What the methods work with
+    #[command(flatten)]
+    pub drafting: Drafting,
+    /// Times that each is measured, in turns
+    #[arg(long, value_name = "N", default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeats: u32,
+    /// Tokens of a reply at most
+    #[arg(long, value_name = "N", default_value_t = 128,
+        value_parser = clap::value_parser!(u32).range(2..))]
+    pub max_tokens: u32,
+    /// Language model, as `formant models list` names it
+    #[arg(long, value_name = "ID")]
+    pub model: Option<String>,
+    /// 0 takes the likeliest token each time
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+    /// Same seed and same prompt, same reply (on the CPU)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// What the language model runs on
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
+    /// Threads of the language model, up to 64; 0 takes one for each core, up to four
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Print one line of JSON per event, and all figures in the last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `formant speculation`
+#[derive(Debug, Args)]
+pub struct Speculation {
+    /// What to do with it
+    #[command(subcommand)]
+    pub action: SpeculationAction,
+}
+
+/// What can be done with what was learnt.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum SpeculationAction {
+    /// How much is kept, and where
+    Info {
+        /// Print JSON, one vocabulary a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget all of it
+    Clear,
 }
 
 /// `formant models`
@@ -580,18 +711,16 @@ pub enum Method {
     Pld,
     /// What most often followed the end of the text, in it and in past replies
     Suffix,
-}
-
-impl Method {
-    /// It with its customary options.
-    pub fn speculative(self) -> Speculative {
-        match self {
-            Self::Off => Speculative::None,
-            Self::Ngram => Speculative::NGRAM,
-            Self::Pld => Speculative::PLD,
-            Self::Suffix => Speculative::SUFFIX,
-        }
-    }
+    /// What follows the end of the text in documents, as a tree
+    Retrieval,
+    /// What a smaller model of the same vocabulary says
+    Draft,
+    /// What a head on the model's hidden states says
+    Eagle3,
+    /// The same as a tree
+    Eagle3Tree,
+    /// Whichever promises most at each step, if any does
+    Adaptive,
 }
 
 fn threads(text: &str) -> Result<usize, String> {

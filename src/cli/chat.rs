@@ -6,19 +6,19 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{
-    args::{Chat, Method},
+    args::Chat,
     interrupt::Interrupt,
     output::{Bar, json_line, millis},
     run::Setting,
     speak::text_or_stdin,
 };
 use crate::{
-    domain::{FinishReason, Message, Speculative},
+    domain::{FinishReason, Message},
     engine::{ChatEvent, ChatRequest, ChatSummary, Client},
 };
 
 pub(super) fn run(setting: &Setting, args: &Chat) -> Result<()> {
-    let mut request = request(setting, args);
+    let mut request = request(setting, args)?;
     let engine = setting.language_engine(args.device, args.threads)?;
     if let Some(prompt) = &args.prompt {
         request.messages.push(Message::user(text_or_stdin(prompt)?));
@@ -28,7 +28,7 @@ pub(super) fn run(setting: &Setting, args: &Chat) -> Result<()> {
     converse(&engine, request, args)
 }
 
-fn request(setting: &Setting, args: &Chat) -> ChatRequest {
+fn request(setting: &Setting, args: &Chat) -> Result<ChatRequest> {
     let chosen = &setting.settings.chat;
     let mut sampling = chosen.sampling;
     sampling.temperature = args.temperature.unwrap_or(sampling.temperature);
@@ -38,23 +38,18 @@ fn request(setting: &Setting, args: &Chat) -> ChatRequest {
     sampling.repetition_penalty = args.repetition_penalty.unwrap_or(sampling.repetition_penalty);
     sampling.seed = args.seed.unwrap_or(sampling.seed);
     let system = args.system.clone().unwrap_or_else(|| chosen.system_prompt.clone());
-    ChatRequest {
+    Ok(ChatRequest {
         model: args.model.clone().unwrap_or_else(|| chosen.model.clone()),
         adapters: args.adapters.clone(),
         messages: if system.is_empty() { Vec::new() } else { vec![Message::system(system)] },
         sampling,
         max_tokens: args.max_tokens.map_or(chosen.max_tokens, |tokens| tokens as usize),
-        speculative: speculative(args, &chosen.speculative),
+        speculative: match args.speculative {
+            Some(method) => args.drafting.speculative(method)?,
+            None => args.drafting.adjust(chosen.speculative.clone()),
+        },
         top_logprobs: args.logprobs.unwrap_or(0).into(),
-    }
-}
-
-fn speculative(args: &Chat, chosen: &Speculative) -> Speculative {
-    let speculative = args.speculative.map_or_else(|| chosen.clone(), Method::speculative);
-    match args.draft_tokens {
-        Some(n_tokens) => speculative.with_draft_tokens(n_tokens as usize),
-        None => speculative,
-    }
+    })
 }
 
 /// Turn by turn until the input ends; a turn that fails does not end the conversation.

@@ -7,6 +7,7 @@ mod bench_clock_table;
 mod bench_speech;
 mod bench_table;
 mod chat;
+mod compare;
 mod devices;
 mod eval;
 mod eval_table;
@@ -15,6 +16,7 @@ mod models;
 mod output;
 mod run;
 mod speak;
+mod speculation;
 
 pub use args::{Arguments, Command};
 pub use run::run;

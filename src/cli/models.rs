@@ -147,6 +147,9 @@ fn import(setting: &Setting, request: ImportRequest, json: bool) -> Result<()> {
         kind if kind.is_vocoder() => format!("sound with it: formant speak TEXT --vocoder {id}"),
         ModelKind::LoraAdapter => format!("chat with it: formant chat --adapter {id}"),
         ModelKind::Whisper => "measure voices with it: formant eval".to_owned(),
+        ModelKind::Eagle3Head => {
+            format!("draft with it: formant chat --speculative eagle3 --head {id}")
+        }
         _ => format!("chat with it: formant chat --model {id}"),
     };
     println!("{id} is ready; {usage}");

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Command, adapters, args::Device, bench, chat, devices, eval, models, speak};
+use super::{
+    Command, adapters, args::Device, bench, chat, compare, devices, eval, models, speak,
+    speculation,
+};
 use crate::{
     engine::Client,
     library::{Folders, Library},
@@ -55,6 +58,8 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Speak(args) => speak::run(&setting, &args),
         Command::Chat(args) => chat::run(&setting, &args),
+        Command::Compare(args) => compare::run(&setting, &args),
+        Command::Speculation(args) => speculation::run(&setting, args.action),
         Command::Models(args) => models::run(&setting, args.action),
         Command::Adapters(args) => adapters::run(&setting, args.action),
         Command::Devices(args) => devices::run(&args),

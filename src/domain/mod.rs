@@ -5,6 +5,7 @@ mod alignment;
 mod attention;
 mod attention_diagnosis;
 mod chat;
+mod comparison;
 mod decimal;
 mod decoding;
 mod device;
@@ -33,6 +34,7 @@ pub use alignment::Alignment;
 pub use attention::Attention;
 pub use attention_diagnosis::AttentionDiagnosis;
 pub use chat::{Message, Role};
+pub use comparison::{MethodMeasurement, Sameness};
 pub use decoding::{
     Alternative, DecodeStep, DraftChoice, DraftMatch, DraftedToken, FinishReason, Guess,
     MAX_TOP_LOGPROBS, MatchSource, Origin, SpeculationCounts, StepDraft, Token,

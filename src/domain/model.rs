@@ -29,6 +29,9 @@ pub enum ModelKind {
     Llama,
     /// Small changes to a language model.
     LoraAdapter,
+    /// Hidden states of a language model to guesses of what it says next.
+    #[serde(rename = "eagle3-head")]
+    Eagle3Head,
     /// Sound to text.
     Whisper,
 }
@@ -46,6 +49,7 @@ impl ModelKind {
             Self::G2p => "G2P",
             Self::Llama => "Language model",
             Self::LoraAdapter => "LoRA adapter",
+            Self::Eagle3Head => "EAGLE-3 head",
             Self::Whisper => "Whisper",
         }
     }
@@ -64,6 +68,7 @@ impl ModelKind {
             Self::G2p => "g2p",
             Self::Llama => "llama",
             Self::LoraAdapter => "lora-adapter",
+            Self::Eagle3Head => "eagle3-head",
             Self::Whisper => "whisper",
         }
     }
@@ -93,6 +98,7 @@ impl ModelKind {
             | Self::G2p
             | Self::Llama
             | Self::LoraAdapter
+            | Self::Eagle3Head
             | Self::Whisper => &[],
         }
     }

@@ -14,7 +14,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::{Error, ReplyMemory, Status, chat::Chats, models::Models};
+use super::{Error, ReplyMemory, Status, chat::Chats, drafting::Drafting, models::Models};
 use crate::{
     domain::DeviceChoice,
     job::{Waker, panic_message},
@@ -55,6 +55,8 @@ pub(super) struct Accelerator {
     pub(super) scheduler: Scheduler,
     /// The same replies, as their clients see them.
     pub(super) chats: Chats,
+    /// What drafters draw from, beside models.
+    pub(super) drafting: Drafting,
     /// Whether a speech job is under way.
     pub(super) speaking: bool,
     commands: Receiver<Command>,
@@ -112,6 +114,7 @@ pub(super) fn spawn(
             scheduler: Scheduler::new(Arc::clone(&pool)),
             pool,
             chats: Chats::default(),
+            drafting: Drafting::default(),
             speaking: false,
             commands,
             postponed: VecDeque::new(),
@@ -198,6 +201,9 @@ impl Accelerator {
                 self.scheduler = Scheduler::new(Arc::clone(&self.pool));
                 self.chats.fail_all(&panic_message(&*panic));
             }
+        }
+        if self.scheduler.is_idle() {
+            self.drafting.save();
         }
         self.publish();
     }

@@ -9,12 +9,13 @@ use std::{
 use super::{
     Error, ReplyMemory,
     accelerator::Accelerator,
+    drafting,
     protocol::{ChatEvent, ChatRequest, ChatSummary, ChatTiming},
 };
 use crate::{
     domain::{DecodeStep, FinishReason, Progress, SpeculationCounts, Stage},
     job::{Cancelled, Reply, panic_message},
-    lm::{Scheduler, SequenceEvent, SequenceId, SequenceRequest},
+    lm::{Scheduler, SequenceEvent, SequenceId, SequenceRequest, build_drafter},
 };
 
 type ChatReply = Reply<ChatEvent, Result<ChatSummary, Error>>;
@@ -86,7 +87,14 @@ fn prepare(
         adapters: stamps,
         memory: ReplyMemory::default(),
     };
-    let id = accelerator.scheduler.add(SequenceRequest {
+    let sources = drafting::sources(
+        accelerator,
+        &request.model,
+        &model,
+        &request.speculative,
+        &mut |progress| reply.offer(ChatEvent::Progress(progress)),
+    )?;
+    let sequence = SequenceRequest {
         model,
         adapters,
         prompt,
@@ -94,7 +102,9 @@ fn prepare(
         max_tokens: request.max_tokens,
         speculative: request.speculative.clone(),
         top_logprobs: request.top_logprobs,
-    })?;
+    };
+    let drafter = build_drafter(&sequence, &sources)?;
+    let id = accelerator.scheduler.add_with_drafter(sequence, drafter)?;
     Ok((id, summary))
 }
 

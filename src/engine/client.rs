@@ -18,6 +18,7 @@ use super::{
         SpeechBenchRequest,
     },
     chat,
+    compare::{self, CompareEvent, CompareRequest, Comparison},
     evaluate::{self, EvaluateEvent, EvaluateRequest},
     models::{Models, OnProgress},
     protocol::{ChatEvent, ChatRequest, ChatSummary, SpeakEvent, SpeakRequest, Speech},
@@ -105,6 +106,13 @@ impl Client {
     pub fn bench(&self, request: BenchRequest) -> EngineJob<BenchEvent, BenchReport> {
         self.submit(Command::Long, move |accelerator, reply| {
             bench::run(accelerator, &request, reply)
+        })
+    }
+
+    /// Compares ways to speculate on one prompt; nothing else runs meanwhile.
+    pub fn compare(&self, request: CompareRequest) -> EngineJob<CompareEvent, Comparison> {
+        self.submit(Command::Long, move |accelerator, reply| {
+            compare::run(accelerator, &request, reply)
         })
     }
 

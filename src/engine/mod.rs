@@ -8,6 +8,8 @@ mod adapters;
 mod bench;
 mod chat;
 mod client;
+mod compare;
+mod drafting;
 mod error;
 mod evaluate;
 mod import;
@@ -22,6 +24,7 @@ pub use bench::{
     SpeechBenchRequest, SpeechEngine,
 };
 pub use client::{Client, EngineJob};
+pub use compare::{CompareEvent, CompareRequest, Comparison};
 pub use error::{Error, ErrorKind};
 pub use evaluate::{EvaluateEvent, EvaluateRequest, Trial, held_out_sentences};
 pub use import::ImportRequest;

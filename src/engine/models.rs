@@ -7,7 +7,7 @@ use crate::{
     domain::{AdapterChoice, AdapterStamp, ModelKind, Progress, Stage},
     job::Cancelled,
     library::{Library, catalog},
-    lm::{Adapter, AdapterSet, Backend, LanguageModel},
+    lm::{Adapter, AdapterSet, Backend, Eagle3Head, LanguageModel, Precision},
     metrics::{Dnsmos, Whisper},
     tts::{self, AcousticModel, FrontEnd, G2p, Vocoder},
 };
@@ -28,6 +28,7 @@ pub(super) struct Models {
     vocoders: Vec<Loaded<Shared<dyn Vocoder>>>,
     language: Vec<Loaded<Arc<LanguageModel>>>,
     adapters: Vec<LoadedAdapter>,
+    heads: Vec<Loaded<Arc<Eagle3Head>>>,
     recognizers: Vec<Loaded<Rc<RefCell<Whisper>>>>,
     dnsmos: Option<Rc<Dnsmos>>,
 }
@@ -64,6 +65,7 @@ impl Models {
             vocoders: Vec::new(),
             language: Vec::new(),
             adapters: Vec::new(),
+            heads: Vec::new(),
             recognizers: Vec::new(),
             dnsmos: None,
         }
@@ -93,7 +95,7 @@ impl Models {
             id: id.clone(),
             bytes: adapter.n_bytes(),
         });
-        let language = shown(&self.language).chain(adapters);
+        let language = shown(&self.language).chain(adapters).chain(shown(&self.heads));
         speech.chain(language).chain(shown(&self.recognizers)).collect()
     }
 
@@ -212,6 +214,24 @@ impl Models {
         Ok((adapter, name))
     }
 
+    /// A head that drafts for a language model.
+    pub(super) fn head(
+        &mut self,
+        id: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<Eagle3Head>, Error> {
+        if let Some(head) = find(&self.heads, id) {
+            return Ok(Arc::clone(head));
+        }
+        let path = self.library.file(id, ModelKind::Eagle3Head)?;
+        on_progress(loading(id, 0, 1))?;
+        let head = Arc::new(Eagle3Head::load(&path, Precision::Eight)?);
+        let bytes = head.n_bytes();
+        on_progress(loading(id, 1, 1))?;
+        self.heads.push(Loaded { id: id.to_owned(), bytes, model: Arc::clone(&head) });
+        Ok(head)
+    }
+
     /// Speech to text.
     pub(super) fn whisper(
         &mut self,
@@ -262,6 +282,7 @@ impl Models {
             ModelKind::LoraAdapter => Err(Error::BadRequest(format!(
                 "{id} is an adapter, which is put on a language model: choose it in a chat"
             ))),
+            ModelKind::Eagle3Head => self.head(id, on_progress).map(|_| ()),
             ModelKind::Whisper => self.whisper(id, on_progress).map(|_| ()),
         }
     }
@@ -272,6 +293,7 @@ impl Models {
         self.vocoders.retain(|loaded| loaded.id != id);
         self.language.retain(|loaded| loaded.id != id);
         self.adapters.retain(|loaded| loaded.id != id && loaded.language_model != id);
+        self.heads.retain(|loaded| loaded.id != id);
         self.recognizers.retain(|loaded| loaded.id != id);
         if id == catalog::G2P {
             self.front_end = None;

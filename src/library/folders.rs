@@ -41,6 +41,11 @@ impl Folders {
         self.data.join("conversations")
     }
 
+    /// Where replies are kept that suffix decoding learns from, a file for each vocabulary.
+    pub fn speculation(&self) -> PathBuf {
+        self.data.join("speculation")
+    }
+
     /// What the user chose.
     pub fn settings(&self) -> PathBuf {
         self.config.join("settings.toml")

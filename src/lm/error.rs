@@ -101,6 +101,14 @@ pub enum Error {
     /// Sampling parameters out of range.
     #[error("{0}")]
     Sampling(String),
+    /// An EAGLE-3 head that cannot be used.
+    #[error("cannot use the EAGLE-3 head: {why}: {}", path.display())]
+    Head {
+        /// What is wrong with it.
+        why: String,
+        /// Its folder.
+        path: PathBuf,
+    },
     /// Speculation that cannot be had, with the reason.
     #[error("{0}")]
     Speculation(String),

@@ -11,6 +11,7 @@ mod config;
 mod date;
 mod error;
 mod gguf;
+mod head_config;
 mod hugging_face;
 mod inspect;
 mod kept;
@@ -43,6 +44,6 @@ pub use network::Backend;
 pub use scheduler::{Scheduler, SequenceEvent};
 pub use sequence::{SequenceId, SequenceRequest};
 pub use speculative::{
-    About, Documents, Draft, Drafter, Limits, MOST_DOCUMENT_BYTES, Misgrown, Node, PastReplies,
-    PastSize, Sources, Verdict, build as build_drafter,
+    About, Costs, Documents, Draft, Drafter, Eagle3Head, Limits, MOST_DOCUMENT_BYTES, Misgrown,
+    Node, PastReplies, PastSize, Precision, Sources, Verdict, build as build_drafter,
 };

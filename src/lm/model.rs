@@ -1,6 +1,6 @@
 //! A language model: weights, vocabulary, chat template.
 
-use std::{panic::resume_unwind, path::Path, thread};
+use std::{panic::resume_unwind, path::Path, sync::OnceLock, thread};
 
 use super::{
     Error, ModelProblem,
@@ -21,6 +21,8 @@ pub struct LanguageModel {
     network: Network,
     tokenizer: Tokenizer,
     chat_template: Option<ChatTemplate>,
+    /// Computed when it is first wanted.
+    vocabulary_hash: OnceLock<String>,
 }
 
 impl LanguageModel {
@@ -72,7 +74,8 @@ impl LanguageModel {
             };
             (network, tokenizer)
         });
-        Ok(Self { name, network: network?, tokenizer: tokenizer?, chat_template })
+        let (network, tokenizer, vocabulary_hash) = (network?, tokenizer?, OnceLock::new());
+        Ok(Self { name, network, tokenizer, chat_template, vocabulary_hash })
     }
 
     /// A model of well-known sizes with made-up weights and a vocabulary without words: for figures,
@@ -97,6 +100,7 @@ impl LanguageModel {
             network: Network::random(shapes::config(shape), device)?,
             tokenizer,
             chat_template: None,
+            vocabulary_hash: OnceLock::new(),
         })
     }
 
@@ -146,6 +150,13 @@ impl LanguageModel {
     /// The text of some token ids that begin a text.
     pub fn text(&self, ids: &[u32]) -> String {
         self.tokenizer.text(ids)
+    }
+
+    /// Names the vocabulary: models of the same one speak of the same tokens.
+    pub fn vocabulary_hash(&self) -> String {
+        self.vocabulary_hash
+            .get_or_init(|| self.tokenizer.hash(self.network.config().n_vocab))
+            .clone()
     }
 
     /// What one token writes; its name if it writes nothing.

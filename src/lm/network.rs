@@ -137,6 +137,22 @@ impl Network {
         matches!(self, Self::Kernels(_))
     }
 
+    /// Whether [`Network::copy_embedding`] can be asked.
+    pub fn has_embedding_here(&self) -> bool {
+        matches!(self, Self::Kernels(_))
+    }
+
+    /// The embedding of a token, `(n_embd,)`.
+    ///
+    /// # Panics
+    /// If it lies on a graphics processor, or the token is not in the vocabulary.
+    pub fn copy_embedding(&self, token: u32, out: &mut [f32]) {
+        match self {
+            Self::Kernels(transformer) => transformer.copy_embedding(token, out),
+            Self::Tensors(_) => unreachable!("the caller asked whether it is here"),
+        }
+    }
+
     /// An empty cache for one sequence.
     pub fn new_cache(&self) -> Cache {
         match self {

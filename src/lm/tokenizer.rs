@@ -1,5 +1,7 @@
 //! Text to token ids and back, by whichever rules the model was taught with.
 
+use sha2::{Digest, Sha256};
+
 use super::{Error, sentencepiece::SentencePiece, text_stream::TextStream};
 
 /// Names of tokens that end a turn in one family or another.
@@ -91,6 +93,23 @@ impl Tokenizer {
             Splitter::SentencePiece(pieces) => pieces.divider(id).map(str::to_owned),
         };
         name.unwrap_or_else(|| format!("<{id}>"))
+    }
+
+    /// The first 16 hex digits of a SHA-256 over what each of `n_vocab` tokens spells, or is called.
+    pub fn hash(&self, n_vocab: usize) -> String {
+        let mut hash = Sha256::new();
+        for id in 0..n_vocab as u32 {
+            match self.bytes(id) {
+                [] => hash.update(self.name(id)),
+                bytes => hash.update(bytes),
+            }
+            // No spelling holds this byte of no text.
+            hash.update([0xFF]);
+        }
+        let digits = hash.finalize();
+        let number =
+            digits.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{number:016x}")
     }
 
     /// Whether a reply ends with this token.

@@ -218,6 +218,14 @@ impl Transformer {
         self.instructions
     }
 
+    /// The embedding of a token, `(n_embd,)`.
+    ///
+    /// # Panics
+    /// If it is not in the vocabulary.
+    pub fn copy_embedding(&self, token: u32, out: &mut [f32]) {
+        self.embedding.copy_row(token as usize, out);
+    }
+
     /// Bytes of all weights in memory.
     pub fn n_bytes(&self) -> u64 {
         let matrices = self.layers.iter().flat_map(Layer::matrices).chain(&self.head);

@@ -108,6 +108,8 @@ pub enum WeightsError {
 #[derive(Debug)]
 pub struct Weights {
     tensors: HashMap<String, Array>,
+    /// Tensors of whole numbers: counters and tables.
+    whole: HashMap<String, Vec<i64>>,
     path: PathBuf,
     /// Where matrices that are read one column at a time lie together.
     store: RefCell<Store>,
@@ -118,6 +120,7 @@ impl Weights {
     pub fn from_arrays(arrays: impl IntoIterator<Item = (String, Array)>) -> Self {
         Self {
             tensors: arrays.into_iter().collect(),
+            whole: HashMap::new(),
             path: PathBuf::new(),
             store: RefCell::default(),
         }
@@ -157,7 +160,7 @@ impl Weights {
     /// If the bytes are not whole, or hold values that are not finite.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, WeightsError> {
         let damaged = |why: String| WeightsError::Damaged { why, path: path.to_owned() };
-        let mut tensors = HashMap::new();
+        let (mut tensors, mut whole) = (HashMap::new(), HashMap::new());
         let mut insert = |name: &str, shape: &[usize], values: Vec<f32>| {
             let name = name.strip_prefix("module.").unwrap_or(name).to_owned();
             if !values.iter().all(|value| value.is_finite()) {
@@ -170,12 +173,17 @@ impl Weights {
             for tensor in torch::read(bytes).map_err(damaged)? {
                 if let Some(values) = stored_floats(&tensor) {
                     insert(&tensor.name, &tensor.shape, values)?;
+                } else if tensor.dtype == StoredType::Whole(8) {
+                    whole.insert(tensor.name, whole_numbers(&tensor.bytes));
                 }
             }
-            return Ok(Self { tensors, path: path.to_owned(), store: RefCell::default() });
+            return Ok(Self { tensors, whole, path: path.to_owned(), store: RefCell::default() });
         }
         let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
         for (name, view) in file.iter() {
+            if view.dtype() == Dtype::I64 {
+                whole.insert(name.to_owned(), whole_numbers(view.data()));
+            }
             // Counters such as `num_batches_tracked` are no weights.
             if matches!(view.dtype(), Dtype::I64 | Dtype::I32 | Dtype::U8 | Dtype::BOOL) {
                 continue;
@@ -187,7 +195,18 @@ impl Weights {
             };
             insert(name, view.shape(), values)?;
         }
-        Ok(Self { tensors, path: path.to_owned(), store: RefCell::default() })
+        Ok(Self { tensors, whole, path: path.to_owned(), store: RefCell::default() })
+    }
+
+    /// The numbers of a tensor of 64-bit whole numbers; `None` if there is no such tensor.
+    pub fn whole(&self, name: &str) -> Option<&[i64]> {
+        self.whole.get(name).map(Vec::as_slice)
+    }
+
+    /// Takes in a tensor.
+    #[cfg(test)]
+    pub fn insert(&mut self, name: &str, array: Array) {
+        self.tensors.insert(name.to_owned(), array);
     }
 
     /// Takes in the tensors of another file, each as `prefix.name`; complaints about them name this
@@ -207,6 +226,10 @@ impl Weights {
     pub fn scope(&self, prefix: impl Into<String>) -> Scope<'_> {
         Scope { weights: self, prefix: prefix.into() }
     }
+}
+
+fn whole_numbers(bytes: &[u8]) -> Vec<i64> {
+    bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
 }
 
 /// The tensors whose names begin with a prefix.

@@ -360,6 +360,42 @@ fn speculation_changes_no_word_of_a_reply() {
 }
 
 #[test]
+fn ways_to_speculate_are_compared_on_one_prompt() {
+    let last = figures(formant(&[
+        "compare",
+        "--prompt",
+        "Repeat this: the cat sat on the mat, the cat sat on the mat, the cat sat on the hat.",
+        "--methods",
+        "ngram,pld,adaptive",
+        "--repeats",
+        "2",
+        "--max-tokens",
+        "24",
+        "--json",
+    ]));
+    let methods = last["methods"].as_array().unwrap();
+    let labels: Vec<_> = methods.iter().map(|method| method["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["off", "n-gram", "n-gram", "adaptive"]);
+    for method in methods {
+        assert_eq!(method["sameness"]["verdict"], "identical", "{method}");
+        assert_eq!(method["text"], methods[0]["text"]);
+        assert!(method["tokens_per_cpu_sec"]["median"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(methods[0]["speed_up_cpu"]["median"], 1.0);
+    assert!(methods[1]["counts"]["drafts"].as_u64().unwrap() > 0, "{last}");
+}
+
+#[test]
+fn a_method_without_what_it_needs_says_what_that_is() {
+    for (method, missing) in [("retrieval", "--document"), ("draft", "--draft-model")] {
+        let asked = formant(&["chat", "--prompt", "Hi", "--speculative", method]).output().unwrap();
+        assert!(!asked.status.success());
+        let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+        assert!(said.contains(missing), "{said}");
+    }
+}
+
+#[test]
 fn a_conversation_remembers_its_turns() {
     let mut command = formant(&["chat", "--temperature", "0", "--max-tokens", "24", "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

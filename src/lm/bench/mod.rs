@@ -10,5 +10,5 @@ pub use super::date::date_and_time;
 pub use busy::Busy;
 pub use memory::resident_bytes;
 pub use passes::Passes;
-pub use replies::{Written, first_token, together, written};
+pub use replies::{Written, first_token, together, written, written_by};
 pub use stopwatch::Stopwatch;

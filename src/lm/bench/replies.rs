@@ -4,8 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use super::Stopwatch;
 use crate::{
-    domain::{Sample, Sampling, Speculative},
-    lm::{AdapterSet, Backend, Error, LanguageModel, Scheduler, SequenceEvent, SequenceRequest},
+    domain::{Sample, Sampling, SpeculationCounts, Speculative, Token},
+    job::Cancelled,
+    lm::{
+        AdapterSet, Backend, Drafter, Error, LanguageModel, Scheduler, SequenceEvent,
+        SequenceRequest, Sources, build_drafter,
+    },
     nn::kernels::Pool,
 };
 
@@ -16,6 +20,11 @@ pub struct Written {
     pub ids: Vec<u32>,
     /// Passes of the model that it took after the first token.
     pub n_passes: usize,
+    /// What was drafted, and what stood.
+    pub counts: SpeculationCounts,
+    /// Between the two likeliest tokens at each of them, in log-probability; none if the request did
+    /// not ask for two alternatives.
+    pub margins: Vec<f32>,
     /// Reading the prompt, to the first token.
     pub prefill: Sample,
     /// Writing the rest.
@@ -33,17 +42,38 @@ pub fn written(
     speculative: Speculative,
     pool: &Arc<Pool>,
 ) -> Result<Written, Error> {
+    let request = request(model, prompt, max_tokens, speculative);
+    let drafter = build_drafter(&request, &Sources::default())?;
+    written_by(request, drafter, pool, &mut || Ok(()))
+}
+
+/// Writes the reply to a request with a drafter on the threads of `pool`; `check` is asked before
+/// every layer whether it is still wanted.
+///
+/// # Errors
+/// As [`written`], or if `check` said so.
+pub fn written_by(
+    request: SequenceRequest,
+    drafter: Option<Box<dyn Drafter>>,
+    pool: &Arc<Pool>,
+    check: &mut dyn FnMut() -> Result<(), Cancelled>,
+) -> Result<Written, Error> {
     // One of its own: nothing of an earlier reply is known to it.
     let mut scheduler = Scheduler::new(Arc::clone(pool));
-    scheduler.add(request(model, prompt, max_tokens, speculative))?;
+    let n_prompt = request.prompt.len();
+    scheduler.add_with_drafter(request, drafter)?;
     let mut watch = Stopwatch::start();
     let mut prefill = None;
     let (mut ids, mut n_passes, mut n_first) = (Vec::new(), 0, 0);
+    let (mut counts, mut margins) = (SpeculationCounts::default(), Vec::new());
     while !scheduler.is_idle() {
-        for (_, event) in scheduler.step() {
+        check()?;
+        for (_, event) in scheduler.step_checked(check) {
             match event {
                 SequenceEvent::Step(step) => {
                     ids.extend(step.token_ids());
+                    margins.extend(step.tokens.iter().filter_map(margin));
+                    counts += &step;
                     n_passes += 1;
                 }
                 SequenceEvent::Failed(error) => return Err(error),
@@ -53,14 +83,20 @@ pub fn written(
             }
         }
         if prefill.is_none() && !ids.is_empty() {
-            prefill = Some(watch.lap(prompt.len()));
+            prefill = Some(watch.lap(n_prompt));
             (n_first, n_passes) = (ids.len(), 0);
             watch = Stopwatch::start();
         }
     }
     let decode = watch.lap(ids.len() - n_first);
-    let prefill = prefill.unwrap_or_else(|| watch.lap(prompt.len()));
-    Ok(Written { ids, n_passes, prefill, decode })
+    let prefill = prefill.unwrap_or_else(|| watch.lap(n_prompt));
+    Ok(Written { ids, n_passes, counts, margins, prefill, decode })
+}
+
+/// How far the likeliest token is ahead of the next.
+fn margin(token: &Token) -> Option<f32> {
+    let [first, second, ..] = token.top_logprobs.as_slice() else { return None };
+    Some(first.logprob - second.logprob)
 }
 
 /// Writes as many replies at once as there are prompts, and measures `n_steps` steps in which all

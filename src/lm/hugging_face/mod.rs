@@ -7,3 +7,4 @@ mod vocabulary;
 
 pub use folder::{HuggingFace, interleave, spelling, weight};
 pub use shard::{Float, Shard};
+pub use sizes::{StatedConfig, read as read_config};

@@ -1,8 +1,13 @@
 //! Several tokens from one pass: somebody guesses, the model verifies, nothing changes but the speed.
 
 mod accept;
+mod adaptive;
 mod build;
+mod costs;
+mod draft_model;
 mod drafter;
+mod eagle3;
+mod head;
 mod ngram;
 mod past;
 mod retrieval;
@@ -10,8 +15,13 @@ mod suffix;
 mod trie;
 
 pub use accept::{Accepted, accept};
+pub use adaptive::Adaptive;
 pub use build::{Sources, build};
+pub use costs::Costs;
+pub use draft_model::DraftModel;
 pub use drafter::{About, Draft, Drafter, Limits, Misgrown, Node, Verdict};
+pub use eagle3::Eagle3;
+pub use head::{Eagle3Head, Precision};
 pub use ngram::Ngram;
 pub use past::{PastReplies, PastSize};
 pub use retrieval::{Documents, MOST_DOCUMENT_BYTES, Retrieval};

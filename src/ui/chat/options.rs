@@ -135,6 +135,9 @@ fn speculation_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
             let tip = "Drafts end before they become less likely than this, as often as they stood before";
             row(ui, "Least probability", tip, min_probability, 0.0..=1.0);
         }
+        Speculative::Adaptive { draft_tokens, .. } => {
+            row(ui, "Draft tokens", draft_tip, draft_tokens, 1..=16);
+        }
         _ => (),
     }
 }

@@ -32,7 +32,7 @@ pub struct View {
     /// The export that is being set up.
     pub export: Option<ExportDialog>,
     /// Options of the ways to speculate that are not chosen.
-    pub speculations: [Speculative; 3],
+    pub speculations: [Speculative; 4],
 }
 
 /// What is kept over a restart.
@@ -154,7 +154,12 @@ impl View {
             transcript: Transcript::default(),
             plots: Plots::default(),
             export: None,
-            speculations: [Speculative::None, Speculative::NGRAM, Speculative::SUFFIX],
+            speculations: [
+                Speculative::None,
+                Speculative::NGRAM,
+                Speculative::SUFFIX,
+                Speculative::ADAPTIVE,
+            ],
         }
     }
 }

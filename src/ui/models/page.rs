@@ -401,7 +401,7 @@ impl Group {
                 "They write down what voices say, to tell on the Evaluate page how well they are understood."
             }
             Self::Language => {
-                "They write the replies on the Chat page; LoRA adapters change what one of them writes."
+                "They write the replies on the Chat page; LoRA adapters change what one of them writes, EAGLE-3 heads draft for them."
             }
             Self::Published => {
                 "Voices and vocoders that others trained on LJSpeech, to compare with: fetched when you want them, as they were published."
@@ -413,7 +413,7 @@ impl Group {
         let is_elsewhere =
             model.origin == ModelOrigin::Catalog && model.state == ModelState::Missing;
         let group = match model.kind {
-            ModelKind::Llama | ModelKind::LoraAdapter => Self::Language,
+            ModelKind::Llama | ModelKind::LoraAdapter | ModelKind::Eagle3Head => Self::Language,
             ModelKind::Whisper => Self::Hearing,
             _ if is_elsewhere => Self::Published,
             _ => Self::Speech,
