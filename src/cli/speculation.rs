@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{args::SpeculationAction, output::json_line, run::Setting};
-use crate::lm::PastReplies;
+use crate::engine::PastReplies;
 
 pub(super) fn run(setting: &Setting, action: SpeculationAction) -> Result<()> {
     let folder = setting.library.folders().speculation();

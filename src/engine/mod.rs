@@ -33,3 +33,5 @@ pub use protocol::{
     SpokenSentence,
 };
 pub use status::{LoadedModel, ReplyMemory, Status};
+
+pub use crate::lm::PastReplies;
