@@ -96,7 +96,7 @@ fn table(comparison: &Comparison) -> String {
     let Comparison { model, arithmetic, n_threads, prompt_tokens, methods } = comparison;
     let mut text = format!(
         "{model} on {arithmetic}, {n_threads} threads, {prompt_tokens} prompt tokens\n\n\
-         {:<16}{:>9}{:>9}{:>8}{:>8}  {:<22}{:>20}  {}\n",
+         {:<16}{:>8}{:>11}{:>10}{:>8}  {:<22}{:>20}  {}\n",
         "method",
         "tok/s",
         "tok/cpu-s",
@@ -127,7 +127,7 @@ fn table(comparison: &Comparison) -> String {
             .map(|spread| format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max));
         writeln!(
             text,
-            "{:<16}{:>9}{:>9}{:>8}{:>8}  {:<22}{:>20}  {}",
+            "{:<16}{:>8}{:>11}{:>10}{:>8}  {:<22}{:>20}  {}",
             method.speculative.label(),
             middle(method.tokens_per_sec()),
             middle(method.tokens_per_cpu_sec()),

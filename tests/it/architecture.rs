@@ -175,7 +175,7 @@ fn a_module_face_holds_no_definitions() {
                     .iter()
                     .any(|keyword| line.starts_with(keyword))
             });
-            if defines || text.lines().count() >= 60 {
+            if defines || text.lines().count() >= 80 {
                 broken.push(file.display().to_string());
             }
         }
