@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it stands")]
 
+mod adapters;
 mod architecture;
 mod bench;
 mod cli;
