@@ -132,6 +132,14 @@ impl Network {
         }
     }
 
+    /// Whether some layer rounds activations to eight bits.
+    pub fn is_quantized(&self) -> bool {
+        match self {
+            Self::Kernels(transformer) => transformer.is_quantized(),
+            Self::Tensors(_) => false,
+        }
+    }
+
     /// Whether adapters can be put on.
     pub fn takes_adapters(&self) -> bool {
         matches!(self, Self::Kernels(_))

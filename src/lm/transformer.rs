@@ -226,6 +226,11 @@ impl Transformer {
         self.embedding.copy_row(token as usize, out);
     }
 
+    /// Whether some layer's weights are in blocks, which round activations to eight bits.
+    pub fn is_quantized(&self) -> bool {
+        self.layers.iter().flat_map(Layer::matrices).any(|matrix| !matrix.is_plain())
+    }
+
     /// Bytes of all weights in memory.
     pub fn n_bytes(&self) -> u64 {
         let matrices = self.layers.iter().flat_map(Layer::matrices).chain(&self.head);

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use half::f16;
+
 use super::{AdapterProblem, gguf, peft, peft_config::PeftConfig};
 use crate::{
     domain::{AdaptedModule, AdapterInfo},
@@ -211,6 +213,22 @@ impl Values {
     pub fn of_f32(values: &[f32]) -> Self {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self { float: Float::F32, bytes }
+    }
+
+    /// Numbers of four bytes in two, unless that would round away more than a thousandth of the
+    /// largest.
+    pub fn narrowed(self) -> Self {
+        if self.float != Float::F32 {
+            return self;
+        }
+        let values = self.float.read(&self.bytes);
+        let peak = values.iter().fold(0f32, |peak, value| peak.max(value.abs()));
+        // Below the first, halves lose bits; beyond the second, there are none.
+        if !(f16::MIN_POSITIVE.to_f32()..f16::MAX.to_f32()).contains(&peak) {
+            return self;
+        }
+        let bytes = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+        Self { float: Float::F16, bytes }
     }
 
     /// The same numbers in four bytes each.

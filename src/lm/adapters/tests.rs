@@ -48,8 +48,9 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     (apart / b.iter().copied().map(square).sum::<f64>()).sqrt()
 }
 
-/// How far logits may lie from the package's, which keeps keys and values in single precision.
-const PEFT_TOLERANCE: f64 = 1e-4;
+/// How far logits may lie from the package's, which keeps keys and values in single precision where
+/// ours are halves: the base alone is 6e-4 off.
+const PEFT_TOLERANCE: f64 = 1e-3;
 
 /// What rounding may do: keys and values are kept in half precision either way.
 const ROUNDING: f64 = 2e-4;
@@ -180,6 +181,25 @@ fn logits_are_those_of_the_peft_package() {
             assert!(distance(&found, &unchanged) > 100.0 * off, "{name} does next to nothing");
         }
     }
+}
+
+#[test]
+fn beside_a_quantized_base_numbers_take_two_bytes_and_change_next_to_nothing() {
+    let adapter = TinyAdapter::new(7, 8);
+    let (plain, quantized) =
+        (TinyFile::new(3).plain().load().unwrap(), TinyFile::new(3).load().unwrap());
+    let (wide, narrow) = (adapter.load(&plain).unwrap(), adapter.load(&quantized).unwrap());
+    assert_eq!(wide.n_bytes(), 2 * narrow.n_bytes());
+    let tokens = text(20, 8);
+    let of_wide = logits(&plain, &set(&[(&wide, 1.0)]), &tokens, 20);
+    let of_narrow = logits(&plain, &set(&[(&narrow, 1.0)]), &tokens, 20);
+    assert!(distance(&of_narrow, &of_wide) < 2e-3);
+    // What no half can hold stays as it is.
+    let mut large = adapter;
+    for (_, _, values) in large.tensors.values_mut() {
+        values[0] = 1e6;
+    }
+    assert_eq!(large.load(&quantized).unwrap().n_bytes(), wide.n_bytes());
 }
 
 /// One of a few sets over two adapters.

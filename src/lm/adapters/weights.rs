@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::AdapterInfo,
-    lm::{Error, LanguageModel, checkpoint::Part, config::Config},
+    lm::{Error, LanguageModel, checkpoint::Part, config::Config, network::Network},
     nn::kernels::{Matrix, Store},
 };
 
@@ -78,20 +78,17 @@ pub struct Branch {
 impl Adapter {
     /// Reads an adapter for a model: a PEFT folder, one of its files, or a GGUF file.
     ///
+    /// Beside a quantized base, numbers of four bytes are kept in two: what that rounds away is a
+    /// tenth of what the base does to its activations, and each token reads half the bytes.
+    ///
     /// # Errors
     /// If it cannot be read, is damaged, changes more than linear layers, or was made for a model of
     /// other sizes.
     pub fn load(path: &Path, model: &LanguageModel) -> Result<Self, Error> {
-        Self::load_for(path, model.network().config())
-    }
-
-    /// As [`Adapter::load`], for a model of these sizes.
-    ///
-    /// # Errors
-    /// As [`Adapter::load`].
-    pub fn load_for(path: &Path, config: &Config) -> Result<Self, Error> {
         /// Tells adapters in memory apart; one that is loaded again is another one.
         static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let network = model.network();
+        let config = network.config();
         let mut file = AdapterFile::open(path)?;
         fit::check(&file, config).map_err(|problem| problem.of(&file.path))?;
         let mut store = Store::default();
@@ -99,7 +96,7 @@ impl Adapter {
         for layer_idx in 0..config.n_layers {
             let mut sites = [const { None }; 4];
             for (site, input) in sites.iter_mut().zip(Input::ALL) {
-                *site = Site::read(&mut file, &mut store, layer_idx, input, config)?;
+                *site = Site::read(&mut file, &mut store, (layer_idx, input), network)?;
             }
             layers.push(sites);
         }
@@ -151,18 +148,19 @@ impl Site {
     fn read(
         file: &mut AdapterFile,
         store: &mut Store,
-        layer_idx: usize,
-        input: Input,
-        config: &Config,
+        (layer_idx, input): (usize, Input),
+        network: &Network,
     ) -> Result<Option<Self>, Error> {
+        let kept = |values: Values| if network.is_quantized() { values.narrowed() } else { values };
+        let head_dim = network.config().head_dim;
         let mut firsts: Vec<Values> = Vec::new();
         let mut branches = Vec::new();
         let (mut n_ranks, mut n_inputs) = (0, 0);
         for (output_idx, part) in input.parts().iter().enumerate() {
             let found = |pair: &&Pair| (pair.layer_idx, pair.part) == (layer_idx, *part);
             let Some(pair) = file.pairs.iter().find(found).cloned() else { continue };
-            firsts.push(file.values(&pair.a)?);
-            let Values { float, bytes } = file.outputs(&pair, config.head_dim)?;
+            firsts.push(kept(file.values(&pair.a)?));
+            let Values { float, bytes } = kept(file.outputs(&pair, head_dim)?);
             let expand = float.matrix(store, &bytes, pair.n_out, pair.rank);
             branches.push(Branch {
                 output_idx,

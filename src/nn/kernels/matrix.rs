@@ -97,6 +97,12 @@ impl Matrix {
         self.n_in
     }
 
+    /// Whether the weights are plain numbers, which meet activations of `f32`; those in blocks meet
+    /// activations of eight bits.
+    pub fn is_plain(&self) -> bool {
+        self.weights.is_plain()
+    }
+
     /// Bytes that the weights take in memory.
     pub fn n_bytes(&self) -> u64 {
         self.weights.n_bytes() as u64
@@ -151,6 +157,7 @@ impl Matrix {
 
 /// Weights of any format.
 trait Weights: Debug + Send + Sync {
+    fn is_plain(&self) -> bool;
     fn n_bytes(&self) -> usize;
     fn copy_row(&self, row_idx: usize, out: &mut [f32]);
     /// Writes the outputs that `block` is made of; it begins with a whole tile.
@@ -173,6 +180,10 @@ fn plain<T: VectorPlain>(store: &mut Store, bytes: &[u8], n_in: usize) -> Laid {
 struct Packed<P>(Slab<P>);
 
 impl<P: Piece> Weights for Packed<P> {
+    fn is_plain(&self) -> bool {
+        P::IS_PLAIN
+    }
+
     fn n_bytes(&self) -> usize {
         size_of_val(&self.0[..])
     }
@@ -253,6 +264,9 @@ trait Piece: Debug + Send + Sync + Sized + 'static {
     /// How many inputs it holds the weights of.
     const N_INPUTS: usize;
 
+    /// Whether its weights are plain numbers.
+    const IS_PLAIN: bool;
+
     /// All rows, one after the other.
     fn inputs(rows: &Activations) -> &[Self::Input];
 
@@ -275,6 +289,7 @@ impl<T: VectorBlocks> Piece for T {
     type Input = ActivationBlock;
 
     const N_INPUTS: usize = T::BLOCKS * BLOCK;
+    const IS_PLAIN: bool = false;
 
     fn inputs(rows: &Activations) -> &[ActivationBlock] {
         rows.blocks()
@@ -318,6 +333,7 @@ impl<T: VectorPlain> Piece for [T; TILE] {
     type Input = f32;
 
     const N_INPUTS: usize = 1;
+    const IS_PLAIN: bool = true;
 
     fn inputs(rows: &Activations) -> &[f32] {
         rows.values()
