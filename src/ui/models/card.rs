@@ -7,7 +7,7 @@ use super::{
     state::{State, Work},
 };
 use crate::{
-    domain::{ModelInfo, ModelOrigin, ModelState},
+    domain::{ModelInfo, ModelKind, ModelOrigin, ModelState},
     engine::{LoadedModel, Status},
     library::catalog,
     ui::{
@@ -122,7 +122,8 @@ fn actions_ui(
             if loaded.is_some() {
                 let tooltip = "Let the model go from memory; it is loaded again when it is used";
                 button(ui, egui::Button::new("Unload"), Pressed::Unload, "Unload", tooltip);
-            } else {
+            } else if model.kind != ModelKind::LoraAdapter {
+                // An adapter is laid down for the model that it is put on, when a reply wants it.
                 let tooltip =
                     "Bring the model into memory now, so that its first use does not wait";
                 button(ui, egui::Button::new("Load"), Pressed::Load, "Load", tooltip);
