@@ -1,6 +1,6 @@
-"""Check the acoustic models in lib/ against reference tensors made with the public implementations.
+"""Check the acoustic models and WaveNet in lib/ against reference tensors made with the public implementations.
 
-    python check_layouts.py FOLDER      (FOLDER holds tacotron1, tacotron2, matcha and sdp, each model.safetensors and io.npz)
+    python check_layouts.py FOLDER      (FOLDER holds tacotron1, tacotron2, matcha, sdp and wavenet, each model.safetensors and io.npz)
 
 and check that a padded batch gives each item what the item gets alone.
 """
@@ -16,6 +16,7 @@ from lib.durations import StochasticDurations
 from lib.matcha import Frames, Matcha
 from lib.tacotron import Tacotron
 from lib.tacotron2 import Tacotron2
+from lib.wavenet import Sampler, load_public
 
 LIMIT = 1e-4
 
@@ -97,9 +98,25 @@ def flow(folder):
     check("durations likelihood", model(z["x"], z["x_mask"], z["w"], z["e_q"]), z["nll"])
 
 
+@torch.no_grad()
+def samples(folder):
+    state, z = fixture(folder, "wavenet")
+    model = load_public(state, stacks=2)
+    c, before = model.upsample(z["c"].transpose(1, 2)), z["x_teacher"][0]
+    check("wavenet c_upsampled", c.transpose(1, 2), z["c_upsampled"])
+    at_once = model(before, c)
+    check("wavenet y_teacher", at_once.transpose(1, 2), z["y_teacher"])
+    sampler, steps = Sampler(model, torch.ones(1)), []
+    for t in range(before.shape[1]):
+        steps.append(sampler.params(before[:, t], c[:, t]))
+        sampler.at += 1
+    check("wavenet step by step", torch.stack(steps, 1), at_once)
+
+
 def main(folder):
     tacotrons(folder)
     flow(folder)
+    samples(folder)
     torch.manual_seed(1)
     with torch.no_grad():
         tacotron2 = Tacotron2(d=16, prenet=8, attention_rnn=12, decoder_rnn=10, attention=8, filters=4, postnet=8).eval()

@@ -2,7 +2,7 @@
 
     python evaluate.py --packed packed --out scores.json teacher copy=VOCODER fs2=ACOUSTIC+VOCODER ...
 
-Systems: `teacher` (its own waves), NAME=VOCODER.safetensors (copy synthesis: the vocoder speaks the
+Systems: `teacher` (its own waves), NAME=VOCODER.safetensors (copy synthesis: the vocoder, a HiFi-GAN or a WaveNet, speaks the
 teacher's mels) and NAME=ACOUSTIC.safetensors[:option=value...]+VOCODER.safetensors (any of the acoustic
 models; options in lib/voices.py). Scores: word error rate by
 whisper-tiny.en (greedy), DNSMOS P.835, F0 statistics; for copy synthesis also the median absolute F0
@@ -23,7 +23,7 @@ import scipy.signal
 import torch
 from safetensors.torch import load_file
 
-from lib import hifigan, melspec, teacher, whisper_tiny
+from lib import hifigan, melspec, teacher, wavenet, whisper_tiny
 from lib.frontend import SYMBOLS, word_errors, words_for_scoring
 from lib.recurrent import attention_faults
 from lib.training import DEVICE
@@ -43,6 +43,17 @@ def dnsmos(session, x):
         raw = session.run(None, {name: x[None, k * 16000:k * 16000 + n].astype(np.float32)})[0][0]
         out.append([p(v) for p, v in zip(POLY, raw)])
     return np.mean(out, 0)
+
+
+def load_vocoder(spec):
+    """FILE.safetensors, of a WaveNet with [:temperature=...] -> mels to waves, and whether it draws noise"""
+    path, _, option = spec.partition(":temperature=")
+    state = load_file(path)
+    if "first_conv.weight_v" in state:
+        vocoder, factor = wavenet.Vocoder(path, DEVICE), float(option or 1)
+        return lambda mels: vocoder(mels, torch.full((len(mels),), factor)), True
+    generator = hifigan.load_public(state).to(DEVICE)
+    return lambda mels: [generator(m.T[None])[0] for m in mels], False
 
 
 def copy_scores(waves, truth, mels):
@@ -101,12 +112,12 @@ def main():
         if not parts:
             return truth, {}, False
         *acoustic, vocoder = parts.split("+")
-        generator = hifigan.load_public(load_file(vocoder)).to(DEVICE)
+        torch.manual_seed(seed)
+        vocode, noisy = load_vocoder(vocoder)
         if not acoustic:
             mels = [melspec.mel(y[None])[0].T for y in truth]
-            waves = [generator(m.T[None])[0] for m in mels]
-            return waves, copy_scores(waves, truth, mels), False
-        torch.manual_seed(seed)
+            waves = [y.to(DEVICE) for y in vocode(mels)]
+            return waves, copy_scores(waves, truth, mels), noisy
         sentences, voice = [cut("symbols", "symbol_offsets", i) for i in range(n)], Voice(acoustic[0], DEVICE)
         mels, attentions = voice.mels(sentences)
         more = {}
@@ -114,7 +125,7 @@ def main():
             step = voice.model.r * melspec.HOP / melspec.SAMPLE_RATE
             more["attention_failures"] = sum(bool(attention_faults(w.cpu(), s >= SYMBOLS.index("AA0"), stopped, step))
                                              for s, (w, stopped) in zip(sentences, attentions))
-        return [generator(m.T[None])[0] for m in mels], more, voice.draws
+        return vocode(mels), more, voice.draws or noisy
 
     def score(name, parts, seed):
         start = time.time()

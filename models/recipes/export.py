@@ -2,7 +2,7 @@
 
     python export.py --fastspeech2 out/fastspeech2.safetensors --hifigan out/hifigan.safetensors \\
                      --tacotron2 out/tacotron2.safetensors --tacotron out/tacotron.safetensors \\
-                     --matcha out/matcha.safetensors --durations out/durations.safetensors \\
+                     --matcha out/matcha.safetensors --durations out/durations.safetensors --wavenet out/wavenet.safetensors \\
                      --stats corpus/stats.json --scores scores.json --attention attention.json --models ..
 
 The model cards (README.md) are written by hand.
@@ -85,11 +85,12 @@ def attention_quality(results, name):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for kind in ("fastspeech2", "hifigan", "tacotron2", "tacotron", "matcha"):
+    for kind in ("fastspeech2", "hifigan", "tacotron2", "tacotron", "matcha", "wavenet"):
         ap.add_argument(f"--{kind}", type=Path)
     ap.add_argument("--durations", type=Path, help="the stochastic predictor that belongs to --matcha")
     ap.add_argument("--matcha-steps", type=int, default=4)
     ap.add_argument("--matcha-temperature", type=float, default=0.667)
+    ap.add_argument("--wavenet-temperature", type=float, default=0.7, help="factor on the scales that samples are drawn with")
     ap.add_argument("--stats", type=Path, required=True, help="stats.json of the corpus")
     ap.add_argument("--scores", type=Path, required=True, help="scores.json of evaluate.py with systems copy, fs2, tacotron2, tacotron, matcha")
     ap.add_argument("--attention", type=Path, help="what check_attention.py wrote")
@@ -162,6 +163,24 @@ copy_f0_median_cents = {copy["f0_median_cents"]}
 copy_mel_l1 = {copy["mel_l1"]}
 copy_dnsmos_ovrl = {copy["ovrl"]}
 copy_wer_percent = {copy["wer"]}
+''')
+    if a.wavenet:
+        settings, score = json.loads(a.wavenet.with_suffix(".json").read_text()), scores["wavenet"]
+        write(a.models, "wavenet", "vocoder", a.wavenet, f'''
+[wavenet]
+n_stacks = 4
+preemphasis = {settings["preemphasis"]}
+gain = {settings["gain"]}
+temperature = {a.wavenet_temperature}
+mel_mean = {settings["mel_mean"]}
+mel_std = {settings["mel_std"]}
+
+# joe-fastspeech2 with this vocoder on the 50 held-out sentences: whisper-tiny.en, DNSMOS P.835
+[quality]
+wer_percent = {score["wer"]:.2f}
+dnsmos_ovrl = {score["ovrl"]:.3f}
+dnsmos_sig = {score["sig"]:.3f}
+dnsmos_bak = {score["bak"]:.3f}
 ''')
 
 

@@ -34,12 +34,16 @@ done
 train_vocoder --start "$out/third.safetensors" --steps 14900 --lr 2e-4 --settle 400 --gta-from 1000 --keep 3000
 vocoder=$out/averaged/hifigan.safetensors
 python3 average.py --out "$vocoder" "$out/hifigan_3000.safetensors" "$out/hifigan.safetensors"
+# a vocoder from nothing, sample after sample, that hears FastSpeech 2's mels, too
+mv "$work/corpus"/gta_*.npy "$work/"
+python3 train_wavenet.py --corpus "$work/corpus" --out "$out" --steps 16773 --compile
 python3 evaluate.py --packed "$packed" --out "$work/scores.json" --seeds 3 teacher copy="$vocoder" fs2="$out/fastspeech2.safetensors+$vocoder" \
   tacotron2="$out/tacotron2.safetensors+$vocoder" tacotron="$out/tacotron.safetensors+$vocoder" \
+  wavenet="$out/fastspeech2.safetensors+$out/wavenet.safetensors:temperature=0.7" \
   matcha="$matcha+$vocoder" matcha2="$matcha:steps=2+$vocoder" matcha10="$matcha:steps=10+$vocoder" \
   matcha_sdp="$matcha:durations=durations.safetensors+$vocoder"
 python3 check_attention.py --packed "$packed" --corpus "$work/corpus" --out "$work/attention.json" \
   "$out/tacotron2.safetensors" "$out/tacotron.safetensors"
 python3 export.py --fastspeech2 "$out/fastspeech2.safetensors" --hifigan "$vocoder" --tacotron2 "$out/tacotron2.safetensors" \
-  --tacotron "$out/tacotron.safetensors" --matcha "$matcha" --durations "$out/durations.safetensors" \
+  --tacotron "$out/tacotron.safetensors" --matcha "$matcha" --durations "$out/durations.safetensors" --wavenet "$out/wavenet.safetensors" \
   --stats "$work/corpus/stats.json" --scores "$work/scores.json" --attention "$work/attention.json"
