@@ -146,6 +146,7 @@ pub fn load_vocoder(folder: &Path) -> Result<Box<dyn Vocoder>, Error> {
     }
     let table: WaveNetTable = description.table("wavenet")?;
     description.check_deviation("gain", table.gain)?;
+    description.check_deviation("temperature", table.temperature)?;
     for &std in table.mel_std.iter().flatten() {
         description.check_deviation("mel_std", std)?;
     }
@@ -155,6 +156,7 @@ pub fn load_vocoder(folder: &Path) -> Result<Box<dyn Vocoder>, Error> {
         mel_std: table.mel_std,
         preemphasis: table.preemphasis,
         gain: table.gain,
+        temperature: table.temperature,
     };
     Ok(Box::new(WaveNet::new(&Weights::read(&description.weights)?, &config, description.mel)?))
 }
@@ -296,6 +298,8 @@ struct WaveNetTable {
     preemphasis: f32,
     #[serde(default = "one")]
     gain: f32,
+    #[serde(default = "one")]
+    temperature: f32,
 }
 
 fn one() -> f32 {

@@ -243,7 +243,14 @@ fn bundled_models_are_what_their_cards_say() {
         assert_eq!(line["ok"], true, "{line}");
     }
     let models = json_lines(formant(&["models", "list", "--json"]));
-    for id in ["joe-fastspeech2", "joe-matcha", "joe-hifigan", "g2p-en", "smollm2-135m-instruct"] {
+    for id in [
+        "joe-fastspeech2",
+        "joe-matcha",
+        "joe-hifigan",
+        "joe-wavenet",
+        "g2p-en",
+        "smollm2-135m-instruct",
+    ] {
         let model = models.iter().find(|model| model["id"] == id).unwrap();
         assert_eq!(model["state"], "ready", "{model}");
         assert!(!model["licence"].as_str().unwrap().is_empty());

@@ -12,13 +12,13 @@ use std::{
 
 use crate::fixture::{Fixture, TOLERANCE, assert_close, fixtures};
 use formant::{
-    domain::{MelConfig, MelConvention},
+    domain::{MelConfig, MelConvention, MelSpectrogram},
     dsp::{Complex, GriffinLim, MelFilterBank, Phase, Spectrum, Stft, mel_energy, mel_spectrogram},
     nn::{Features, Padding, Weights},
     tts::{
         AcousticModel, FrontEnd, G2p,
         acoustic::fastspeech2::{Heads, Network, frames},
-        load_fastspeech2, load_hifigan,
+        load_fastspeech2, load_hifigan, load_vocoder,
         vocoder::{Generator, GeneratorConfig},
     },
 };
@@ -354,4 +354,31 @@ fn the_bundled_vocoder_copies_recordings_as_in_torch() {
         let label = format!("copy {index}");
         assert_close(&label, &vocoder.generator().forward(&mel), want, BUNDLED_WAVE_TOLERANCE);
     }
+}
+
+#[test]
+fn the_bundled_wavenet_sounds_the_mel_it_is_given() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut vocoder = load_vocoder(&root.join("models/joe-wavenet")).unwrap();
+    let recorded =
+        Weights::read(&root.join("tests/fixtures/copy_synthesis/1.safetensors")).unwrap();
+    let mel = recorded.scope("").array("mel").unwrap();
+    let len = mel.shape[1];
+    let mel = Features { values: mel.values.clone(), n_channels: mel.shape[0], len };
+    // The first second: no sample is made faster than one after the other.
+    let config = vocoder.mel_config().unwrap().clone();
+    let frames = mel.select(&(0..86).collect::<Vec<_>>()).to_columns();
+    let mel = MelSpectrogram { config: config.clone(), frames };
+    let sound = vocoder.vocode(&mel, &mut |_| Ok(())).unwrap();
+    assert_eq!(sound.samples.len(), mel.n_frames() * config.hop_length);
+
+    let heard = mel_spectrogram(&sound.samples, &config);
+    let distance = |a: &MelSpectrogram, b: &MelSpectrogram| {
+        let sum: f32 = a.frames.iter().zip(&b.frames).map(|(a, b)| (a - b).abs()).sum();
+        sum / a.frames.len() as f32
+    };
+    let mut backwards = mel.clone();
+    backwards.frames = mel.frames.rchunks(config.n_mels).flatten().copied().collect();
+    let (own, other) = (distance(&heard, &mel), distance(&heard, &backwards));
+    assert!(own < 0.5 * other, "{own} from its own mel, {other} from one that runs backwards");
 }

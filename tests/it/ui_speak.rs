@@ -327,6 +327,22 @@ fn sliders_and_chips_change_what_will_be_asked_for() {
 }
 
 #[test]
+fn a_slow_vocoder_is_offered_and_said_to_be_slow() {
+    let mut window = first_start();
+    let wavenet = model("joe-wavenet", ModelKind::WaveNet);
+    window.state_mut().models.push(wavenet);
+    window.run();
+    assert!(window.query_by_label_contains("slow").is_none());
+    window.get_by_label("Other vocoders").click();
+    window.run();
+    window.get_by_label("Joe (WaveNet)").click();
+    window.run();
+    let asked = window.state().settings.speak.vocoder.clone();
+    assert_eq!(asked, formant::domain::VocoderChoice::Model("joe-wavenet".into()));
+    assert!(window.query_by_label_contains("slow").is_some());
+}
+
+#[test]
 fn an_exported_wav_that_is_dropped_is_the_take_again() {
     let mut window = with_take(1.0);
     let request = example::request();

@@ -117,6 +117,13 @@ pub fn composer_ui(
         let n_chars = state.text.chars().count();
         let chars = if n_chars == 1 { "character" } else { "characters" };
         ui.label(theme::caption(format!("{n_chars} {chars}"), ui.visuals()));
+        ui.separator();
+        let import = Button::new("TextGrid…");
+        if let Some(import) = command_button(ui, commands, commands::IMPORT_TEXT_GRID, import)
+            && import.clicked()
+        {
+            requests.push(Request::Run(commands::IMPORT_TEXT_GRID));
+        }
         if let Some(given) = &state.given {
             ui.separator();
             let hint = "Durations, pitch or energy that take the place of what a voice predicts; \
@@ -330,30 +337,52 @@ fn vocoder_ui(ui: &mut Ui, options: &mut settings::Speak, models: &[ModelInfo]) 
             options.vocoder = vocoder;
         }
     }
-    let own: Vec<&ModelInfo> = own_vocoders(models).collect();
-    if own.is_empty() {
+    let others: Vec<&ModelInfo> = other_vocoders(models).collect();
+    if others.is_empty() {
         return;
     }
+    let name = |model: &ModelInfo| format!("{} ({})", model.name, model.kind.label());
     let chosen = match &options.vocoder {
-        VocoderChoice::Model(id) => id.clone(),
-        _ => "Own…".to_owned(),
+        VocoderChoice::Model(id) => others.iter().find(|model| model.id == *id).copied(),
+        _ => None,
     };
-    let combo = ComboBox::from_id_salt("speak-vocoder").truncate().selected_text(chosen);
+    let text = match (&options.vocoder, chosen) {
+        (_, Some(model)) => name(model),
+        (VocoderChoice::Model(id), None) => id.clone(),
+        _ => "Other…".to_owned(),
+    };
+    let combo = ComboBox::from_id_salt("speak-vocoder").truncate().selected_text(text);
     let combo = combo.show_ui(ui, |ui| {
-        for model in own {
+        for model in others {
             let choice = VocoderChoice::Model(model.id.clone());
-            let name = format!("{} ({})", model.name, model.kind.label());
-            let button = Button::selectable(options.vocoder == choice, name);
-            if ui.add_enabled(model.is_ready(), button).clicked() {
+            let button = Button::selectable(options.vocoder == choice, name(model));
+            let button = ui.add_enabled(model.is_ready(), button);
+            let button = button.on_hover_text(format!("{}: {}", model.id, about(model.kind)));
+            let missing = "Its weights are not here; see the Models page";
+            let button = button.on_disabled_hover_text(missing);
+            if button.clicked() {
                 options.vocoder = choice;
             }
         }
     });
-    combo.response.accessible_name("Vocoder of your own");
+    combo.response.accessible_name("Other vocoders");
+    if chosen.is_some_and(|model| model.kind == ModelKind::WaveNet) {
+        let hint = "Each sample waits for the one before, and none is made before the mel of the \
+                    sentence is whole: about as long as the speech itself lasts, or longer";
+        ui.label(theme::caption("slow: sample after sample", ui.visuals())).on_hover_text(hint);
+    }
+}
+
+/// What a kind of vocoder does, in a hint.
+fn about(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::WaveNet => "sample after sample, slow",
+        _ => "many samples at once, fast",
+    }
 }
 
 /// Vocoders beside the one of the bundled voices.
-fn own_vocoders(models: &[ModelInfo]) -> impl Iterator<Item = &ModelInfo> {
+fn other_vocoders(models: &[ModelInfo]) -> impl Iterator<Item = &ModelInfo> {
     models.iter().filter(|model| model.kind.is_vocoder() && model.id != catalog::VOCODER)
 }
 

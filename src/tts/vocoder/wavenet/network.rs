@@ -200,13 +200,15 @@ impl Network {
     }
 
     /// Draws a sample from what [`Network::step`] said: which distribution, by one uniform number
-    /// each; and where in it, by one more. All lie between zero and one.
-    pub fn draw(params: &[f32], which: &[f32], place: f32) -> f32 {
+    /// each; and where in it, by one more. All lie between zero and one. `temperature` is a factor
+    /// on the scales.
+    pub fn draw(params: &[f32], temperature: f32, which: &[f32], place: f32) -> f32 {
         let n = params.len() / 3;
         let noisy = |at: usize| params[at] - (-which[at].ln()).ln();
         let chosen = (0..n).max_by(|&a, &b| noisy(a).total_cmp(&noisy(b))).unwrap_or(0);
         let (mean, log_scale) = (params[n + chosen], params[2 * n + chosen]);
-        (mean + log_scale.exp() * (place.ln() - (1.0 - place).ln())).clamp(-1.0, 1.0)
+        let scale = temperature * log_scale.exp();
+        (mean + scale * (place.ln() - (1.0 - place).ln())).clamp(-1.0, 1.0)
     }
 }
 
@@ -291,4 +293,21 @@ fn taps_apart(weight: &Array) -> Array {
         weight.values[(out * n_in + rest % n_in) * taps + rest / n_in]
     };
     Array { shape: vec![n_out, taps * n_in], values: (0..n_out * taps * n_in).map(value).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lower_temperature_draws_nearer_to_the_mean() {
+        // Two distributions of equal share, at 0.2 and -0.2, with scales of a tenth.
+        let params = [0.0, 0.0, 0.2, -0.2, 0.1_f32.ln(), 0.1_f32.ln()];
+        let far = |temperature| Network::draw(&params, temperature, &[0.9, 0.1], 0.8) - 0.2;
+        assert!(far(1.0) > 0.1, "{}", far(1.0));
+        assert!((far(0.5) - 0.5 * far(1.0)).abs() < 1e-6);
+        // Which distribution it is does not depend on it.
+        let other = Network::draw(&params, 0.5, &[0.1, 0.9], 0.5);
+        assert!((other + 0.2).abs() < 1e-6, "{other}");
+    }
 }

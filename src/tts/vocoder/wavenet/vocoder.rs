@@ -33,6 +33,8 @@ pub struct WaveNetConfig {
     pub preemphasis: f32,
     /// What sound was multiplied with.
     pub gain: f32,
+    /// Factor on the scales that samples are drawn with: below one there is less noise, and less life.
+    pub temperature: f32,
 }
 
 /// A WaveNet vocoder.
@@ -127,7 +129,7 @@ impl Vocoder for WaveNet {
             for conditions in conditions.to_columns().chunks_exact(n_conditions) {
                 let params = self.network.step(&mut self.stepper, &mut past, sample, conditions);
                 let which: Vec<f32> = (0..params.len() / 3).map(|_| uniform()).collect();
-                sample = Network::draw(&params, &which, uniform());
+                sample = Network::draw(&params, self.config.temperature, &which, uniform());
                 emphasized = sample + self.config.preemphasis * emphasized;
                 samples.push((emphasized / self.config.gain).clamp(-1.0, 1.0));
             }
