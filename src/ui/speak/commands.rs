@@ -59,6 +59,8 @@ pub const EXPORT_WAV: &str = "speak-export-wav";
 pub const EXPORT_MEL: &str = "speak-export-mel";
 /// Writes the take's words and phonemes to a file.
 pub const EXPORT_TEXT_GRID: &str = "speak-export-textgrid";
+/// Takes durations from a TextGrid.
+pub const IMPORT_TEXT_GRID: &str = "speak-import-textgrid";
 /// Durations, pitch and energy as predicted.
 pub const FORGET_GIVEN: &str = "speak-forget-given";
 /// Whether drags on the panels of prosody edit it.
@@ -178,6 +180,7 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         command(EXPORT_WAV, "Export WAV…", ctrl(Key::E), no_sound),
         command(EXPORT_MEL, "Export mel PNG…", ctrl_shift(Key::E), no_mel),
         command(EXPORT_TEXT_GRID, "Export TextGrid…", ctrl_shift(Key::T), no_phonemes),
+        command(IMPORT_TEXT_GRID, "Import TextGrid…", ctrl_shift(Key::I), None),
         command(FORGET_GIVEN, "Speak with predicted durations again", None, nothing_given),
         command(EDIT, "Edit duration, pitch and energy", plain(Key::E), no_take),
         command(SPEAK_EDIT, "Speak the edited take", ctrl_shift(Key::Enter), no_edit),

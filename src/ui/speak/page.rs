@@ -30,7 +30,12 @@ use crate::{
     domain::{ProsodyControls, Stage as Work},
     engine::{EngineJob, SpeakEvent, Speech},
     settings::Settings,
-    ui::{Action, Activity, Context, Page, PageCommand, Toast, theme, widgets::empty_state_ui},
+    ui::{
+        Action, Activity, Context, Page, PageCommand, Toast,
+        dialogs::{Dialog, Pick},
+        theme,
+        widgets::empty_state_ui,
+    },
 };
 
 /// Time between two frames while the play cursor moves.
@@ -70,6 +75,8 @@ pub struct SpeakPage {
     comparer: Comparer,
     files: Files,
     export: Option<ExportDialog>,
+    /// The system's dialog that asks for a TextGrid.
+    opening: Option<Dialog>,
     /// Where the last export went.
     folder: PathBuf,
     /// To repaint from outside a frame; known from the first frame on.
@@ -90,6 +97,7 @@ impl SpeakPage {
             comparer: Comparer::default(),
             files: Files::default(),
             export: None,
+            opening: None,
             folder: sound_folder(),
             egui: None,
             kept_lanes: [LaneLayout::default(), LaneLayout::compared()],
@@ -262,6 +270,12 @@ impl Page for SpeakPage {
                     let sentences = sentences.map(|it| (it.start_secs, it.spoken.clone()));
                     Content::TextGrid(sentences.collect(), take.duration_secs())
                 });
+            }
+            commands::IMPORT_TEXT_GRID => {
+                // A dialog that is open stays the only one.
+                if let (None, Some(egui)) = (&self.opening, &self.egui) {
+                    self.opening = Some(Dialog::open(egui, Pick::File("TextGrid")));
+                }
             }
             commands::EDIT => self.state.editing ^= true,
             commands::SPEAK_EDIT => {

@@ -1,6 +1,6 @@
 //! Files of the page: sounds dropped on it, and takes exported.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, task::Poll};
 
 use eframe::egui::{Align2, Id, LayerId, Order, TextStyle, Ui};
 
@@ -15,11 +15,18 @@ use super::{
 };
 use crate::ui::{
     Action, Context, Toast,
+    dialogs::Dialog,
     theme::{self, Hue},
 };
 
 impl SpeakPage {
     pub(super) fn drain_files(&mut self, ctx: &mut Context<'_>) {
+        if let Some(Poll::Ready(chosen)) = self.opening.as_ref().map(Dialog::poll) {
+            self.opening = None;
+            if let (Some(path), Some(egui)) = (chosen, &self.egui) {
+                self.files.read(egui, path);
+            }
+        }
         while let Some(event) = self.files.poll() {
             match event {
                 FileEvent::Read { path, outcome: Ok(restored) } => {
@@ -54,7 +61,7 @@ impl SpeakPage {
                             Toast::info(words)
                         }
                         Err(why) => Toast::error(format!(
-                            "No durations were taken over.\n{why}: {}\nDrop a TextGrid with a tier of phones.",
+                            "No durations were taken over.\n{why}: {}\nTake a TextGrid with a tier of phones.",
                             path.display()
                         )),
                     }));
