@@ -19,6 +19,8 @@ pub enum GlimpseKind {
     },
     /// What the CBHG of an encoder makes of the symbols: a column each.
     EncoderCbhg,
+    /// What the CBHG of a post-net makes of the mel: a column each frame.
+    PostnetCbhg,
 }
 
 /// A picture of what lies between symbols and mel.
@@ -49,14 +51,26 @@ impl Glimpse {
         }
     }
 
-    /// What a CBHG made, given as `(n_symbols, n_channels)` values from −1 to 1.
+    /// What a CBHG made of symbols, given as `(n_symbols, n_channels)` values from −1 to 1.
     pub fn encoder_cbhg(columns: &[f32], n_channels: usize) -> Self {
-        let n_symbols = columns.len() / n_channels.max(1);
+        Self::cbhg(GlimpseKind::EncoderCbhg, columns, n_channels)
+    }
+
+    /// What a CBHG made of a mel, given as `(n_frames, n_channels)` values from −1 to 1.
+    pub fn postnet_cbhg(columns: &[f32], n_channels: usize) -> Self {
+        Self::cbhg(GlimpseKind::PostnetCbhg, columns, n_channels)
+    }
+
+    fn cbhg(kind: GlimpseKind, columns: &[f32], n_channels: usize) -> Self {
+        let columns = columns.chunks_exact(n_channels.max(1));
+        let every = columns.len().div_ceil(MAX_WIDTH).max(1);
+        let thinned: Vec<&[f32]> = columns.step_by(every).collect();
+        let values = thinned.iter().flat_map(|column| column.iter());
         Self {
-            kind: GlimpseKind::EncoderCbhg,
-            width: n_symbols,
+            kind,
+            width: thinned.len(),
             height: n_channels,
-            levels: columns.iter().map(|&value| level(value, [-1.0, 1.0])).collect(),
+            levels: values.map(|&value| level(value, [-1.0, 1.0])).collect(),
         }
     }
 
@@ -89,6 +103,8 @@ mod tests {
     fn minutes_of_speech_are_small_pictures() {
         let frames = vec![0.0; 20_000 * 80];
         let glimpse = Glimpse::flow_step(0.0, &frames, 80);
+        assert!(glimpse.width <= MAX_WIDTH && glimpse.levels.len() == glimpse.width * 80);
+        let glimpse = Glimpse::postnet_cbhg(&frames, 80);
         assert!(glimpse.width <= MAX_WIDTH && glimpse.levels.len() == glimpse.width * 80);
     }
 

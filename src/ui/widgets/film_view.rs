@@ -72,8 +72,13 @@ pub fn in_words(glimpse: &Glimpse) -> String {
         GlimpseKind::FlowStep { time } if time >= 1.0 => "t = 1, mel".to_owned(),
         GlimpseKind::FlowStep { time } => format!("t = {time:.2}"),
         GlimpseKind::EncoderCbhg => format!(
-            "CBHG output: {} channels (upwards) × {} symbols, from −1 to 1",
+            "Encoder CBHG: {} channels (upwards) × {} symbols, from −1 to 1",
             glimpse.height, glimpse.width
+        ),
+        // A long one is thinned, so its columns are not counted.
+        GlimpseKind::PostnetCbhg => format!(
+            "Post-net CBHG: {} channels (upwards) over the frames, from −1 to 1",
+            glimpse.height
         ),
     }
 }
@@ -87,7 +92,9 @@ fn image(glimpse: &Glimpse, map: ColorMap) -> ColorImage {
             let share = f32::from(level) / 255.0;
             let [r, g, b] = match glimpse.kind {
                 GlimpseKind::FlowStep { .. } => map.rgb(share),
-                GlimpseKind::EncoderCbhg => dsp::diverging_rgb(2.0 * share - 1.0),
+                GlimpseKind::EncoderCbhg | GlimpseKind::PostnetCbhg => {
+                    dsp::diverging_rgb(2.0 * share - 1.0)
+                }
             };
             image.pixels[(height - 1 - row) * width + column] = Color32::from_rgb(r, g, b);
         }

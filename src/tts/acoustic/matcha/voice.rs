@@ -296,7 +296,7 @@ mod tests {
             .iter()
             .filter_map(|glimpse| match glimpse.kind {
                 GlimpseKind::FlowStep { time } => Some(time),
-                GlimpseKind::EncoderCbhg => None,
+                GlimpseKind::EncoderCbhg | GlimpseKind::PostnetCbhg => None,
             })
             .collect();
         assert_eq!(times, [0.0, 0.5, 1.0]);

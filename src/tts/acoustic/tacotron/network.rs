@@ -105,8 +105,13 @@ impl Network {
         self.encoder.forward(stepper, &x)
     }
 
-    /// The linear spectrogram `(n_bins, n_frames)` of a mel `(n_mels, n_frames)`.
-    pub fn linear(&self, stepper: &mut Stepper, mel: &Features) -> Features {
-        self.linear.forward(&self.postnet.forward(stepper, mel))
+    /// What the post-net hears in a mel `(n_mels, n_frames)`: `(n_channels, n_frames)`.
+    pub fn postnet(&self, stepper: &mut Stepper, mel: &Features) -> Features {
+        self.postnet.forward(stepper, mel)
+    }
+
+    /// The linear spectrogram `(n_bins, n_frames)` of what [`Network::postnet`] heard.
+    pub fn linear(&self, heard: &Features) -> Features {
+        self.linear.forward(heard)
     }
 }

@@ -181,7 +181,8 @@ impl AcousticModel for Tacotron {
             }
         }
         let mel = Features::from_columns(&raw, network.n_mels());
-        let refined = network.linear(stepper, &mel).to_columns();
+        let heard = network.postnet(stepper, &mel);
+        let refined = network.linear(&heard).to_columns();
         let ln = |values: &[f32]| values.iter().map(|&value| config.levels.ln(value)).collect();
         match ends_with {
             End::Linear => {
@@ -195,7 +196,11 @@ impl AcousticModel for Tacotron {
                 acoustics.mel.frames = ln(&refined[..n_heard]);
             }
         }
-        acoustics.attend(&attention, acoustics.mel.n_frames());
+        let n_frames = acoustics.mel.n_frames();
+        let n_channels = heard.n_channels;
+        let seen = &heard.to_columns()[..n_frames * n_channels];
+        acoustics.glimpses.push(Glimpse::postnet_cbhg(seen, n_channels));
+        acoustics.attend(&attention, n_frames);
         Ok(acoustics)
     }
 }
@@ -204,7 +209,7 @@ impl AcousticModel for Tacotron {
 mod tests {
     use super::*;
     use crate::{
-        domain::{ModelKind, VoiceOptions},
+        domain::{GlimpseKind, ModelKind, VoiceOptions},
         tts::load::tests::{check_whole, other_voice, speak, symbols},
     };
 
@@ -228,6 +233,9 @@ mod tests {
             speak(&mut *voice, &symbols(2..16), &VoiceOptions::default(), 1, &mut |_| ()).unwrap();
         check_whole(&acoustics, 14);
         assert_eq!(acoustics.mel.n_frames(), 10);
+        let kinds: Vec<_> = acoustics.glimpses.iter().map(|glimpse| glimpse.kind).collect();
+        assert_eq!(kinds, [GlimpseKind::EncoderCbhg, GlimpseKind::PostnetCbhg]);
+        assert_eq!([0, 1].map(|at| acoustics.glimpses[at].width), [14, 10]);
         let linear = acoustics.linear.unwrap();
         assert_eq!((linear.n_frames(), linear.config.n_bins()), (10, 65));
         assert!(linear.frames.iter().all(|value| value.is_finite()));
