@@ -59,9 +59,10 @@ pub struct Speak {
     /// Write this WAV file (16-bit mono) instead of playing the speech
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Voice, as `formant models list` names it
-    #[arg(long, value_name = "ID")]
-    pub voice: Option<String>,
+    /// Voice, as `formant models list` names it; several, with commas between, speak in turn, and the
+    /// names of what they write end with theirs
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub voice: Vec<String>,
     /// What makes sound of the mel spectrogram: "hifigan", "griffin-lim", or a vocoder as `formant
     /// models list` names it
     #[arg(long, value_name = "ID")]

@@ -1,6 +1,10 @@
 //! `formant speak`: text to a WAV file, or to the sound card.
 
-use std::{io::Read, path::Path, sync::Arc};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
@@ -14,29 +18,93 @@ use crate::{
     audio::write_wav,
     domain::{Control, MelSpectrogram, PhoneTiming, SpokenSpan, TextGrid},
     dsp,
-    engine::{SpeakEvent, SpeakRequest, Speech, SpokenSentence},
+    engine::{Client, SpeakEvent, SpeakRequest, Speech, SpokenSentence},
     files,
 };
 
 pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
-    let request = request(setting, args)?;
+    let voices = voices(setting, args);
+    check_heeded(setting, args, &voices)?;
+    let requests = requests(setting, args, &voices)?;
+    let turns: Vec<(SpeakRequest, Targets)> = requests
+        .into_iter()
+        .map(|request| {
+            let of_voice = (voices.len() > 1).then_some(request.voice.as_str());
+            let targets = Targets::of(args, of_voice);
+            (request, targets)
+        })
+        .collect();
     // A path that cannot be written should not cost the time of speaking first.
-    for path in args.output.iter().chain(&args.png).chain(&args.textgrid) {
+    for path in turns.iter().flat_map(|(_, targets)| targets.all()) {
         check_writable(path)?;
     }
-    let mut sound = Sound::new(setting, args.output.is_none());
     let engine = setting.engine(None)?;
+    for (request, targets) in turns {
+        let voice = request.voice.clone();
+        let spoken = speak(setting, &engine, request, &targets, args.json);
+        if voices.len() > 1 {
+            spoken.with_context(|| format!("{voice} does not speak"))?;
+        } else {
+            spoken?;
+        }
+    }
+    Ok(())
+}
+
+/// What one voice writes.
+struct Targets {
+    output: Option<PathBuf>,
+    png: Option<PathBuf>,
+    textgrid: Option<PathBuf>,
+}
+
+impl Targets {
+    /// The files that were asked for; of one voice of several, each with its name at the end.
+    fn of(args: &Speak, voice: Option<&str>) -> Self {
+        let named = |path: &Option<PathBuf>| {
+            path.as_ref().map(|path| match voice {
+                Some(voice) => path_of_voice(path, voice),
+                None => path.clone(),
+            })
+        };
+        Self { output: named(&args.output), png: named(&args.png), textgrid: named(&args.textgrid) }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        self.output.iter().chain(&self.png).chain(&self.textgrid)
+    }
+}
+
+/// `take.wav` becomes `take-joe-matcha.wav`.
+fn path_of_voice(path: &Path, voice: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("-");
+    name.push(voice);
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// Has one voice speak, and hands over what it says.
+fn speak(
+    setting: &Setting,
+    engine: &Client,
+    request: SpeakRequest,
+    targets: &Targets,
+    as_json: bool,
+) -> Result<()> {
+    let mut sound = Sound::new(setting, targets.output.is_none());
     let mut bar = Bar::new();
     let mut sentences: Vec<Arc<SpokenSentence>> = Vec::new();
     let mut unread = None;
     let speech = engine.speak(request).wait(|event| {
-        if args.json
-            && let Err(error) = print_event(&event)
-        {
+        if as_json && let Err(error) = print_event(&event) {
             unread.get_or_insert(error);
         }
         match event {
-            SpeakEvent::Progress(progress) if !args.json => bar.show(&progress),
+            SpeakEvent::Progress(progress) if !as_json => bar.show(&progress),
             SpeakEvent::Sentence(sentence) if sentence.is_whole => sentences.push(sentence),
             SpeakEvent::Samples { sample_rate, samples } => sound.push(sample_rate, &samples),
             _ => (),
@@ -47,28 +115,38 @@ pub(super) fn run(setting: &Setting, args: &Speak) -> Result<()> {
     if let Some(error) = unread {
         return Err(error.into());
     }
-    if let Some(path) = &args.output {
+    if let Some(path) = &targets.output {
         write_wav(path, &speech.waveform, Some(&speech.record))?;
     }
-    if let Some(path) = &args.png {
+    if let Some(path) = &targets.png {
         write_png(path, &sentences)?;
     }
-    if let Some(path) = &args.textgrid {
+    if let Some(path) = &targets.textgrid {
         write_text_grid(path, &sentences, speech.waveform.duration_secs())?;
     }
     sound.finish()?;
-    for warning in speech.warnings.iter().filter(|_| !args.json) {
+    for warning in speech.warnings.iter().filter(|_| !as_json) {
         eprintln!("warning: {warning}");
     }
-    if args.json {
-        print_figures(&speech, &sentences, args)?;
+    if as_json {
+        print_figures(&speech, &sentences, targets)?;
     } else {
-        say(&speech, args);
+        say(&speech, targets);
     }
     Ok(())
 }
 
-fn request(setting: &Setting, args: &Speak) -> Result<SpeakRequest> {
+/// The voices that speak, in turn: those that were named, or the one of the settings.
+fn voices(setting: &Setting, args: &Speak) -> Vec<String> {
+    if args.voice.is_empty() {
+        vec![setting.settings.speak.voice.clone()]
+    } else {
+        args.voice.clone()
+    }
+}
+
+/// What each voice is asked for: the same text, led in the same way.
+fn requests(setting: &Setting, args: &Speak, voices: &[String]) -> Result<Vec<SpeakRequest>> {
     let chosen = &setting.settings.speak;
     let mut controls = chosen.controls;
     controls.pace = args.pace.unwrap_or(controls.pace);
@@ -81,22 +159,23 @@ fn request(setting: &Setting, args: &Speak) -> Result<SpeakRequest> {
     options.durations = args.durations.map_or(options.durations, Into::into);
     options.gate_threshold = args.gate_threshold.unwrap_or(options.gate_threshold);
     options.window = args.window.unwrap_or(options.window);
-    let voice = args.voice.clone().unwrap_or_else(|| chosen.voice.clone());
-    check_heeded(setting, args, &voice)?;
-    Ok(SpeakRequest {
-        text: text_or_stdin(&args.text)?,
-        voice,
+    let text = text_or_stdin(&args.text)?;
+    let timing = args.durations_from.as_deref().map(read_timing).transpose()?;
+    let request = |voice: &String| SpeakRequest {
+        text: text.clone(),
+        voice: voice.clone(),
         vocoder: args.vocoder.clone().map_or_else(|| chosen.vocoder.clone(), Into::into),
         controls,
         options,
         given: Vec::new(),
-        timing: args.durations_from.as_deref().map(read_timing).transpose()?,
+        timing: timing.clone(),
         seed: args.seed.unwrap_or(chosen.seed),
-    })
+    };
+    Ok(voices.iter().map(request).collect())
 }
 
-/// Refuses what was typed and would change nothing.
-fn check_heeded(setting: &Setting, args: &Speak, voice: &str) -> Result<()> {
+/// Refuses what was typed and would change nothing with any of the voices.
+fn check_heeded(setting: &Setting, args: &Speak, voices: &[String]) -> Result<()> {
     let typed = [
         (Control::Pace, args.pace.is_some()),
         (Control::Pitch, args.pitch.is_some()),
@@ -109,19 +188,31 @@ fn check_heeded(setting: &Setting, args: &Speak, voice: &str) -> Result<()> {
         (Control::Window, args.window.is_some()),
     ];
     // A voice that is not there is the engine's to complain about.
-    let Ok(model) = setting.library.find(voice) else { return Ok(()) };
-    let heeded = model.kind.controls();
-    let unheeded = typed.into_iter().find(|(control, typed)| *typed && !heeded.contains(control));
-    if let Some((control, _)) = unheeded.filter(|_| model.kind.is_voice()) {
-        let heeded: Vec<&str> = heeded.iter().map(|control| control.label()).collect();
-        bail!(
-            "{voice} does not heed {}, since it is a {} voice; it heeds {}",
-            control.label(),
-            model.kind.label(),
-            heeded.join(", ")
-        );
+    let Ok(models) =
+        voices.iter().map(|voice| setting.library.find(voice)).collect::<Result<Vec<_>, _>>()
+    else {
+        return Ok(());
+    };
+    let Some(model) = models.first().filter(|_| models.iter().all(|it| it.kind.is_voice())) else {
+        return Ok(());
+    };
+    let is_heeded = |control| models.iter().any(|it| it.kind.controls().contains(&control));
+    let Some((control, _)) =
+        typed.into_iter().find(|(control, typed)| *typed && !is_heeded(*control))
+    else {
+        return Ok(());
+    };
+    if models.len() > 1 {
+        bail!("none of {} heeds {}", voices.join(", "), control.label());
     }
-    Ok(())
+    let heeded: Vec<&str> = model.kind.controls().iter().map(|control| control.label()).collect();
+    bail!(
+        "{} does not heed {}, since it is a {} voice; it heeds {}",
+        voices[0],
+        control.label(),
+        model.kind.label(),
+        heeded.join(", ")
+    )
 }
 
 /// The text itself, or all of standard input for "-".
@@ -228,12 +319,16 @@ fn symbols(sentence: &SpokenSentence) -> Vec<&str> {
     sentence.phonemes.phonemes.iter().map(|phoneme| phoneme.symbol.as_str()).collect()
 }
 
-fn print_figures(speech: &Speech, sentences: &[Arc<SpokenSentence>], args: &Speak) -> Result<()> {
+fn print_figures(
+    speech: &Speech,
+    sentences: &[Arc<SpokenSentence>],
+    targets: &Targets,
+) -> Result<()> {
     let timing = &speech.timing;
     let phonemes: Vec<&str> = sentences.iter().flat_map(|sentence| symbols(sentence)).collect();
     json_line(&json!({
         "event": "done",
-        "output": args.output,
+        "output": targets.output,
         "phonemes": phonemes,
         "n_phonemes": speech.n_phonemes,
         "n_sentences": speech.n_sentences,
@@ -253,16 +348,17 @@ fn print_figures(speech: &Speech, sentences: &[Arc<SpokenSentence>], args: &Spea
     Ok(())
 }
 
-fn say(speech: &Speech, args: &Speak) {
+fn say(speech: &Speech, targets: &Targets) {
     let (timing, duration) = (&speech.timing, speech.waveform.duration_secs());
     let rtf = timing.rtf(&speech.waveform).unwrap_or_default();
     let first = millis(timing.first_audio);
-    let place = args.output.as_ref().map_or("played".to_owned(), |path| path.display().to_string());
+    let place =
+        targets.output.as_ref().map_or("played".to_owned(), |path| path.display().to_string());
     println!("{place}: {duration:.2} s of speech, RTF {rtf:.3}, first audio after {first:.0} ms");
-    if let Some(png) = &args.png {
+    if let Some(png) = &targets.png {
         println!("{}: the mel spectrogram", png.display());
     }
-    if let Some(path) = &args.textgrid {
+    if let Some(path) = &targets.textgrid {
         println!("{}: words and phones", path.display());
     }
 }

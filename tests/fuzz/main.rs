@@ -150,3 +150,8 @@ fn damaged_checkpoints_in_archives() {
 fn damaged_checkpoints_from_before_archives() {
     run_checkpoint("nvidia_tacotron2_legacy.pt");
 }
+
+#[test]
+fn damaged_checkpoints_of_lightning() {
+    run_checkpoint("matcha_lightning.ckpt");
+}

@@ -137,6 +137,25 @@ fn another_voice_speaks_with_the_durations_of_a_text_grid() {
 }
 
 #[test]
+fn several_voices_speak_in_turn_each_to_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (wav, png) = (path(&folder, "take.wav"), path(&folder, "mel.png"));
+    let voices = "joe-fastspeech2,joe-matcha";
+    let speak = ["speak", "It sank.", "-o", &wav, "--png", &png, "--voice", voices];
+    let said = formant(&[&speak[..], &["--steps", "2"]].concat()).output().unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    for voice in voices.split(',') {
+        for name in [format!("take-{voice}.wav"), format!("mel-{voice}.png")] {
+            assert!(Path::new(&path(&folder, &name)).exists(), "{name}");
+            assert!(said.contains(&name), "{said}");
+        }
+    }
+    assert!(!Path::new(&wav).exists());
+    let refusal = complaint(formant(&[&speak[..], &["--gate-threshold", "0.4"]].concat()), 1);
+    assert!(refusal.contains("none of joe-fastspeech2, joe-matcha heeds"), "{refusal}");
+}
+
+#[test]
 fn text_that_cannot_be_spoken_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let wav = path(&folder, "a.wav");

@@ -125,7 +125,10 @@ impl Page for ModelsPage {
         }
         self.jobs = still_running;
         self.import.logic(ctx.engine);
-        let is_missing = |model: &&ModelInfo| model.state == ModelState::Missing;
+        // Published speech models are for those who ask for them one by one: they are large.
+        let is_speech = |model: &ModelInfo| model.kind.is_voice() || model.kind.is_vocoder();
+        let is_missing =
+            |model: &&ModelInfo| model.state == ModelState::Missing && !is_speech(model);
         self.missing = ctx.models.iter().filter(is_missing).map(|model| model.id.clone()).collect();
         self.n_loaded = ctx.status.loaded.len();
         let running = self.state.all_work().next().map(|(id, _)| id);
@@ -150,8 +153,8 @@ impl Page for ModelsPage {
             },
             command(
                 FETCH_ALL,
-                "Fetch every missing model",
-                unless(!self.missing.is_empty(), "no model is missing"),
+                "Fetch all missing language models and judges",
+                unless(!self.missing.is_empty(), "none of them is missing"),
             ),
             command(
                 UNLOAD_ALL,
