@@ -10,6 +10,7 @@ mod pitch;
 mod pitch_path;
 mod resample;
 mod stft;
+mod time_warping;
 mod warp;
 
 pub use difference::{
@@ -25,4 +26,5 @@ pub use pitch::pitch_track;
 pub use realfft::num_complex::Complex;
 pub use resample::{LowPass, resample};
 pub use stft::{Spectrum, Stft};
+pub use time_warping::{distance, time_warping_path};
 pub use warp::{warp_by_distance, warp_by_durations};

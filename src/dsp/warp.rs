@@ -5,6 +5,7 @@
 //! recognition", 1978, with steps by one frame in either sound or in both, and a band around the
 //! diagonal.
 
+use super::time_warping::time_warping_path;
 use crate::domain::MelSpectrogram;
 
 /// Frames that a path may always leave the diagonal by: 1.2 seconds at 86 frames a second.
@@ -49,66 +50,14 @@ pub fn warp_by_distance(first: &MelSpectrogram, second: &MelSpectrogram) -> Opti
         let centre = (slope * row as f64).round() as usize;
         centre.saturating_sub(width)..(centre + width + 1).min(m)
     };
-    // Sums of the row before and of this one, each from where its band begins.
-    let mut before: Vec<f32> = Vec::new();
-    let mut came_from: Vec<Vec<Step>> = Vec::with_capacity(n);
-    for row in 0..n {
-        let here = band(row);
-        let above = if row > 0 { band(row - 1) } else { 0..0 };
-        let sum_above = |column: usize| {
-            if above.contains(&column) { before[column - above.start] } else { f32::INFINITY }
-        };
-        let mut sums: Vec<f32> = Vec::with_capacity(here.len());
-        let mut steps = Vec::with_capacity(here.len());
-        for column in here.clone() {
-            let both = if column > 0 { sum_above(column - 1) } else { f32::INFINITY };
-            let left = sums.last().copied().unwrap_or(f32::INFINITY);
-            let candidates =
-                [(both, Step::Both), (sum_above(column), Step::First), (left, Step::Second)];
-            let (sum, step) = candidates
-                .into_iter()
-                .min_by(|a, b| a.0.total_cmp(&b.0))
-                .unwrap_or((f32::INFINITY, Step::Both));
-            let sum = if row == 0 && column == 0 { 0.0 } else { sum };
-            sums.push(sum + distance(first.frame(row), second.frame(column)));
-            steps.push(step);
-        }
-        before = sums;
-        came_from.push(steps);
-    }
-    // Back from the end; of the frames that one is laid onto, the middle one stands for all.
-    let mut onto = vec![[m - 1; 2]; n];
-    let (mut row, mut column) = (n - 1, m - 1);
-    loop {
-        onto[row][0] = column;
-        let step = came_from[row][column - band(row).start];
-        match step {
-            _ if row == 0 && column == 0 => break,
-            Step::First => row -= 1,
-            Step::Second => {
-                column -= 1;
-                continue;
-            }
-            Step::Both => (row, column) = (row - 1, column - 1),
-        }
-        onto[row] = [column; 2];
+    let path = time_warping_path(&first.frames, &second.frames, first.config.n_mels, band);
+    // Of the frames that one is laid onto, the middle one stands for all.
+    let mut onto = vec![[m - 1, 0]; n];
+    for (row, column) in path {
+        let [from, to] = onto[row];
+        onto[row] = [from.min(column), to.max(column)];
     }
     Some(onto.into_iter().map(|[from, to]| usize::midpoint(from, to)).collect())
-}
-
-/// By what a path comes to a pair of frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// By a frame of either.
-    Both,
-    /// By a frame of the first.
-    First,
-    /// By a frame of the second.
-    Second,
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 //! comparisons that report values of ten and more; it mostly tells how the timing differs. The same
 //! with the frames warped on each other tells of the sound, and so does mel-cepstral distortion.
 
-use super::{
-    cepstrum::{CEPSTRUM, LEAST_POWER, N_MELS, cepstrum, mel_power},
-    warping::{distance, warp},
+use super::cepstrum::{CEPSTRUM, LEAST_POWER, N_MELS, cepstrum, mel_power};
+use crate::{
+    domain::MelConfig,
+    dsp::{distance, mel_spectrogram, time_warping_path},
 };
-use crate::{domain::MelConfig, dsp::mel_spectrogram};
 
 /// Decibels below the loudest value that are still looked at.
 const RANGE_DB: f32 = 80.0;
@@ -35,7 +35,7 @@ pub fn mel_distance(reference: &[f32], sound: &[f32], sample_rate: u32) -> Optio
     }
     let power = [reference, sound].map(|samples| mel_power(samples, sample_rate));
     let [a, b] = [cepstrum(&power[0]), cepstrum(&power[1])];
-    let path = warp(&a, &b, CEPSTRUM);
+    let path = time_warping_path(&a, &b, CEPSTRUM, |_| 0..b.len() / CEPSTRUM);
     let pairs = path.len() as f64;
     let frame = |values: &[f32], at: usize, n: usize| values[at * n..(at + 1) * n].to_vec();
     let cepstral: f64 =

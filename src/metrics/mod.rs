@@ -9,7 +9,6 @@ mod dnsmos;
 mod f0;
 mod mel_distance;
 mod stoi;
-mod warping;
 pub mod whisper;
 mod words;
 
@@ -18,6 +17,5 @@ pub use dnsmos::{Dnsmos, SignalQuality};
 pub use f0::{F0Distance, f0_distance};
 pub use mel_distance::{MelDistance, mel_decibels, mel_distance};
 pub use stoi::{Intelligibility, stoi};
-pub use warping::warp;
 pub use whisper::Whisper;
 pub use words::{scored_words, word_errors};

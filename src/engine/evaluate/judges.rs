@@ -5,11 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use super::utterance::Utterance;
 use crate::{
     domain::{AttentionDiagnosis, Figure, Measure, ScoredSentence, Waveform},
-    dsp::{self, LowPass},
+    dsp::{self, LowPass, time_warping_path},
     job::Cancelled,
     metrics::{
         CEPSTRUM, Dnsmos, Whisper, f0_distance, mel_cepstrum, mel_distance, scored_words, stoi,
-        warp, word_errors,
+        word_errors,
     },
 };
 
@@ -127,7 +127,8 @@ fn compare(
         (0..tracks[0].len().min(tracks[1].len())).map(|at| (at, at)).collect()
     } else {
         let cepstra = [&recorded, &sound.samples].map(|samples| mel_cepstrum(samples, rate));
-        warp(&cepstra[0], &cepstra[1], CEPSTRUM)
+        let n_frames = cepstra[1].len() / CEPSTRUM;
+        time_warping_path(&cepstra[0], &cepstra[1], CEPSTRUM, |_| 0..n_frames)
     };
     let pitch = f0_distance(&tracks[0], &tracks[1], &pairs);
     if pitch.n_voiced > 0 {

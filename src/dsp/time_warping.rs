@@ -4,6 +4,8 @@
 //! 1978, without slope constraints: steps to both neighbours and across, all of weight one, as in
 //! librosa's `sequence.dtw`.
 
+use std::ops::Range;
+
 /// Where the cheapest way to a pair came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -13,35 +15,52 @@ enum Step {
 }
 
 /// Pairs of frames along the cheapest way from the first pair to the last; the cost of a pair is the
-/// Euclidean distance of its frames. `first` and `second` hold frames of `n_values` values.
-pub fn warp(first: &[f32], second: &[f32], n_values: usize) -> Vec<(usize, usize)> {
+/// Euclidean distance of its frames, and of two ways that cost the same, the one across is taken.
+///
+/// * `first`, `second`: frames of `n_values` values.
+/// * `band`: frames of the second that a frame of the first may be paired with. The bands of the first
+///   and the last frame hold the first and the last frame of the second, and each band touches the
+///   next.
+pub fn time_warping_path(
+    first: &[f32],
+    second: &[f32],
+    n_values: usize,
+    band: impl Fn(usize) -> Range<usize>,
+) -> Vec<(usize, usize)> {
     let (rows, columns) = (first.len() / n_values.max(1), second.len() / n_values.max(1));
     if rows == 0 || columns == 0 {
         return Vec::new();
     }
-    let mut steps = vec![Step::Both; rows * columns];
-    let mut before = vec![f64::INFINITY; columns];
-    let mut now = before.clone();
+    let mut steps: Vec<Vec<Step>> = Vec::with_capacity(rows);
+    // Sums of the row before, from where its band begins.
+    let (mut above, mut before): (Range<usize>, Vec<f64>) = (0..0, Vec::new());
     for (row, a) in first.chunks_exact(n_values).enumerate() {
-        for (column, b) in second.chunks_exact(n_values).enumerate() {
-            let left = |values: &[f64]| {
-                column.checked_sub(1).map_or(f64::INFINITY, |column| values[column])
-            };
-            let mut best = (if row + column == 0 { 0.0 } else { left(&before) }, Step::Both);
-            for way in [(left(&now), Step::Second), (before[column], Step::First)] {
+        let here = band(row);
+        let sum_above = |column: usize| {
+            if above.contains(&column) { before[column - above.start] } else { f64::INFINITY }
+        };
+        let mut sums: Vec<f64> = Vec::with_capacity(here.len());
+        let mut row_steps = Vec::with_capacity(here.len());
+        for column in here.clone() {
+            let across = column.checked_sub(1).map_or(f64::INFINITY, sum_above);
+            let mut best = (if row + column == 0 { 0.0 } else { across }, Step::Both);
+            let left = sums.last().copied().unwrap_or(f64::INFINITY);
+            for way in [(left, Step::Second), (sum_above(column), Step::First)] {
                 if way.0 < best.0 {
                     best = way;
                 }
             }
-            now[column] = best.0 + distance(a, b);
-            steps[row * columns + column] = best.1;
+            let b = &second[column * n_values..(column + 1) * n_values];
+            sums.push(best.0 + distance(a, b));
+            row_steps.push(best.1);
         }
-        std::mem::swap(&mut before, &mut now);
+        (above, before) = (here, sums);
+        steps.push(row_steps);
     }
     let (mut row, mut column) = (rows - 1, columns - 1);
     let mut path = vec![(row, column)];
     while (row, column) != (0, 0) {
-        let step = steps[row * columns + column];
+        let step = steps[row][column - band(row).start];
         row -= usize::from(step != Step::Second);
         column -= usize::from(step != Step::First);
         path.push((row, column));
@@ -51,7 +70,7 @@ pub fn warp(first: &[f32], second: &[f32], n_values: usize) -> Vec<(usize, usize
 }
 
 /// The Euclidean distance of two frames.
-pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
+pub fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
@@ -62,9 +81,9 @@ mod tests {
 
     #[test]
     fn a_held_frame_is_paired_with_all_of_its_copies() {
-        let path = warp(&[1.0, 5.0, 9.0], &[1.0, 5.0, 5.0, 5.0, 9.0], 1);
+        let path = time_warping_path(&[1.0, 5.0, 9.0], &[1.0, 5.0, 5.0, 5.0, 9.0], 1, |_| 0..5);
         assert_eq!(path, [(0, 0), (1, 1), (1, 2), (1, 3), (2, 4)]);
-        assert!(warp(&[], &[1.0], 1).is_empty());
+        assert!(time_warping_path(&[], &[1.0], 1, |_| 0..1).is_empty());
     }
 
     /// The cost of the cheapest way, each way tried.
@@ -84,7 +103,7 @@ mod tests {
             a in prop::collection::vec(-1.0_f32..1.0, 1..6),
             b in prop::collection::vec(-1.0_f32..1.0, 1..6),
         ) {
-            let path = warp(&a, &b, 1);
+            let path = time_warping_path(&a, &b, 1, |_| 0..b.len());
             let cost: f64 = path.iter().map(|&(i, j)| distance(&a[i..=i], &b[j..=j])).sum();
             prop_assert!((cost - cheapest(&a, &b)).abs() < 1e-9);
             prop_assert_eq!(path[0], (0, 0));
