@@ -49,6 +49,7 @@ fn request(setting: &Setting, args: &Chat) -> Result<ChatRequest> {
             None => args.drafting.adjust(chosen.speculative.clone()),
         },
         top_logprobs: args.logprobs.unwrap_or(0).into(),
+        opening: Vec::new(),
     })
 }
 

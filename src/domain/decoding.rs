@@ -20,6 +20,8 @@ pub enum Origin {
     Drafted,
     /// The model chose it where nothing, or something else, was guessed.
     Sampled,
+    /// The user put it in the place of another.
+    Chosen,
 }
 
 /// A token of a reply, and how likely it was.

@@ -72,7 +72,13 @@ fn prepare(
     let load = loading.elapsed();
     let (adapters, stamps) =
         accelerator.models.adapters(&request.adapters, &request.model, &model)?;
-    let prompt = model.prompt(&request.messages)?;
+    let mut prompt = model.prompt(&request.messages)?;
+    if request.opening.iter().any(|id| model.ends_with(*id)) {
+        return Err(Error::BadRequest(
+            "the reply would begin with a token that ends it; choose another one".to_owned(),
+        ));
+    }
+    prompt.extend(&request.opening);
     let summary = ChatSummary {
         text: String::new(),
         token_ids: Vec::new(),

@@ -136,6 +136,9 @@ pub struct ChatRequest {
     /// Alternatives to name beside each token, up to
     /// [`MAX_TOP_LOGPROBS`](crate::domain::MAX_TOP_LOGPROBS).
     pub top_logprobs: usize,
+    /// Tokens that the reply is to begin with; the answer is what follows them.
+    #[serde(default)]
+    pub opening: Vec<u32>,
 }
 
 /// Heard while a reply is written.

@@ -147,6 +147,11 @@ impl LanguageModel {
         self.network.label()
     }
 
+    /// Whether a reply ends with this token.
+    pub fn ends_with(&self, id: u32) -> bool {
+        self.tokenizer.is_stop(id)
+    }
+
     /// The text of some token ids that begin a text.
     pub fn text(&self, ids: &[u32]) -> String {
         self.tokenizer.text(ids)

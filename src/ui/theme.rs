@@ -11,6 +11,7 @@ use eframe::egui::{
 };
 
 use crate::{
+    domain::Method,
     plot,
     settings::{Appearance, ColorMap, Theme},
 };
@@ -114,6 +115,18 @@ pub fn system_color(n: usize, visuals: &egui::Visuals) -> Color32 {
     };
     let [r, g, b] = if visuals.dark_mode { dark } else { light };
     Color32::from_rgb(r, g, b)
+}
+
+/// The colour of a way to speculate, the same on every page.
+pub fn method_color(method: Method, visuals: &egui::Visuals) -> Color32 {
+    let place = match method {
+        Method::Eagle3 => 0,
+        Method::Suffix => 1,
+        Method::Draft => 2,
+        Method::Ngram => 3,
+        Method::Retrieval => 4,
+    };
+    system_color(place, visuals)
 }
 
 /// A colour map as evenly spaced stops, for swatches and colour bars.

@@ -39,6 +39,7 @@ fn question(text: &str, max_tokens: usize) -> ChatRequest {
         max_tokens,
         speculative: Speculative::None,
         top_logprobs: 0,
+        opening: Vec::new(),
     }
 }
 

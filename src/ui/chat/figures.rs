@@ -12,7 +12,9 @@ use crate::ui::{
     theme::{self, Hue},
     widgets::{
         acceptance_plot::acceptance_plot_ui,
+        gain_plot::{gain_plot_ui, has_gains},
         latency_plot::{StepSample, StepTrace, WINDOW, latency_plot_ui, throughput_plot_ui},
+        position_plot::position_plot_ui,
         progress_ui,
     },
 };
@@ -30,6 +32,9 @@ const RATE_TIP: &str =
 const LENGTH_TIP: &str = "Acceptance length: tokens per pass that had a draft, the model's own included:\n1 + accepted / drafts.";
 const ACCEPTANCE_TIP: &str =
     "Acceptance rate: accepted / drafted tokens.\nAcceptance length: 1 + accepted / drafts.";
+
+const POSITION_TIP: &str = "Of the last reply: how many of its drafts stood at least to each of their tokens.\nTheir sum and one is the acceptance length: 1 + accepted / drafts.";
+const GAIN_TIP: &str = "Speed of the steps in that of steps without a draft.\nExpected (dashed): tokens that the chosen draft was expected to bring / its expected cost.\nReal: tokens × median time of a plain step / time of the step, over the last 16 steps.";
 
 /// What the plots show, worked out when it changes.
 #[derive(Default)]
@@ -69,6 +74,7 @@ fn sample(step: &Step) -> StepSample {
         tokens: step.tokens,
         drafted: step.drafted,
         accepted: step.accepted,
+        gain: f64::from(step.gain_permille) / 1e3,
     }
 }
 
@@ -97,6 +103,15 @@ pub fn plots_ui(ui: &mut Ui, state: &State, plots: &mut Plots) {
         let tip = format!("Dots: tokens of each step, 1 + accepted. Line: their mean over the last {WINDOW} steps.\n{ACCEPTANCE_TIP}");
         title(ui, "Tokens per step", figure, &tip);
         acceptance_plot_ui(ui, trace);
+        if let Some(counts) = figures.map(|it| &it.speculation).filter(|it| it.drafts > 0) {
+            let figure = counts.acceptance_length().map(|it| format!("acceptance length {it:.2}"));
+            title(ui, "Acceptance by position", figure, POSITION_TIP);
+            position_plot_ui(ui, &counts.accepted_by_position, counts.drafts);
+        }
+        if has_gains(trace) {
+            title(ui, "Gain, expected and real", None, GAIN_TIP);
+            gain_plot_ui(ui, trace);
+        }
     });
 }
 

@@ -1,7 +1,8 @@
 //! One message: what was said, by whom, and what can be done with it.
 
 use eframe::egui::{
-    Align, Button, Key, KeyboardShortcut, Layout, Modifiers, RichText, TextEdit, Ui, vec2,
+    Align, Button, Key, KeyboardShortcut, Layout, Modifiers, Popup, PopupKind, RichText, Sense,
+    TextEdit, Ui, vec2,
 };
 
 use super::{
@@ -9,20 +10,20 @@ use super::{
     figures::{figures_line_ui, recipe_text},
     icons::{Icon, icon_button, icon_button_or_why},
     parts::{muted, small, take_plain_key},
-    reply::{Failure, Remedy, Reply, ReplyToken, Status, Step},
+    reply::{Failure, Likely, Remedy, Reply, ReplyToken, Status, Step},
     state::Writing,
     tree::{NodeId, Turn},
     view::{Editing, Intent},
 };
 use crate::{
-    domain::{ModelInfo, Origin, Progress, Stage},
+    domain::{Guess, ModelInfo, Origin, Progress, Stage},
     ui::{
         theme::{self, Hue},
         units,
         widgets::{
             markdown_view::MarkdownView,
             progress_ui,
-            token_text::{Run, TokenText},
+            token_text::{About, Asked, Run, Tint, TokenText, color_of},
         },
     },
 };
@@ -32,10 +33,22 @@ use crate::{
 pub struct MessageView {
     markdown: MarkdownView,
     tokens: TokenText,
+    /// The token whose alternatives are on show.
+    menu: Option<TokenMenu>,
+}
+
+/// What else might have stood in the place of a token.
+struct TokenMenu {
+    asked: Asked,
+    /// Whether its first button takes the keyboard in the next frame.
+    focus: bool,
 }
 
 /// Width of the bar that shows how far the first token is.
 const PROGRESS_WIDTH: f32 = 320.0;
+
+/// Side of the square that shows a colour of tokens, in points.
+const SWATCH: f32 = 10.0;
 
 /// Room for the buttons below a reply.
 const ACTIONS_WIDTH: f32 = 130.0;
@@ -141,7 +154,7 @@ fn reply_ui(
     });
     if !reply.text.is_empty() {
         if scene.colors {
-            tokens_ui(ui, reply, message);
+            tokens_ui(ui, scene, node, reply, message, intents);
         } else {
             message.markdown.ui(ui, &reply.text);
         }
@@ -182,23 +195,144 @@ fn reply_ui(
     });
 }
 
-fn tokens_ui(ui: &mut Ui, reply: &Reply, message: &mut MessageView) {
-    let MessageView { tokens: token_text, .. } = message;
+fn tokens_ui(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    node: NodeId,
+    reply: &Reply,
+    message: &mut MessageView,
+    intents: &mut Vec<Intent>,
+) {
+    let MessageView { tokens: token_text, menu, .. } = message;
     if reply.tokens.is_empty() {
         // Of an older version, which kept steps only.
-        let run = |step: &Step| Run { len: step.text_len as usize, is_drafted: step.accepted > 0 };
+        let tint = |step: &Step| if step.accepted > 0 { Tint::Drafted(None) } else { Tint::Plain };
+        let run = |step: &Step| Run { len: step.text_len as usize, tint: tint(step) };
         let describe = |step_idx: usize| {
             reply.steps.get(step_idx).map_or_else(String::new, |step| step_text(step_idx, step))
         };
-        token_text.ui(ui, &reply.text, reply.steps.iter().map(run), describe);
+        let about = About { describe, related: |_| Vec::new() };
+        token_text.ui(ui, &reply.text, reply.steps.iter().map(run), &about);
         return;
     }
-    let run = |token: &ReplyToken| Run {
-        len: token.text_len as usize,
-        is_drafted: token.origin == Origin::Drafted,
+    token_menu_ui(ui, scene, node, reply, menu, intents);
+    let run = |token: &ReplyToken| Run { len: token.text_len as usize, tint: tint(token) };
+    let about = About {
+        describe: |token_idx: usize| token_details(reply, token_idx),
+        related: |token_idx: usize| related_tokens(reply, token_idx),
     };
-    let describe = |token_idx: usize| token_details(reply, token_idx);
-    token_text.ui(ui, &reply.text, reply.tokens.iter().map(run), describe);
+    let asked = token_text.ui(ui, &reply.text, reply.tokens.iter().map(run), &about);
+    if let Some(asked) = asked {
+        *menu = Some(TokenMenu { asked, focus: true });
+        ui.ctx().request_repaint();
+    }
+    origins_ui(ui, reply);
+}
+
+fn tint(token: &ReplyToken) -> Tint {
+    match token.origin {
+        Origin::Drafted => Tint::Drafted(token.guess.map(|guess| guess.method)),
+        Origin::Sampled => Tint::Plain,
+        Origin::Chosen => Tint::Chosen,
+    }
+}
+
+/// The tokens that a draft was found by and the one that a token was copied from, as far as they
+/// stand in this reply.
+fn related_tokens(reply: &Reply, token_idx: usize) -> Vec<usize> {
+    let Some(guess) = reply.tokens.get(token_idx).and_then(|token| token.guess) else {
+        return Vec::new();
+    };
+    let matched = reply.step_of(token_idx).map_or(0, |(_, step)| step.matched as usize);
+    let draft_begin = (token_idx + 1).saturating_sub(guess.position);
+    let mut related: Vec<usize> = (draft_begin.saturating_sub(matched)..draft_begin).collect();
+    // The opening of a branch was read with the prompt.
+    let first = reply.figures.prompt_tokens.saturating_sub(reply.n_opening);
+    related.extend(guess.copied_from.and_then(|from| from.checked_sub(first)));
+    related
+}
+
+/// What else might have stood in a place; pressing one writes the reply again from there.
+fn token_menu_ui(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    node: NodeId,
+    reply: &Reply,
+    menu: &mut Option<TokenMenu>,
+    intents: &mut Vec<Intent>,
+) {
+    let Some(TokenMenu { asked, focus }) = menu else { return };
+    let Some(token) = reply.tokens.get(asked.run) else {
+        *menu = None;
+        return;
+    };
+    let id = ui.make_persistent_id("alternatives");
+    let mut is_open = true;
+    let popup = Popup::new(id, ui.ctx().clone(), asked.place, ui.layer_id())
+        .kind(PopupKind::Menu)
+        .open_bool(&mut is_open);
+    popup.show(|ui| {
+        ui.label(small(ui, "Go on from here with"));
+        if token.alternatives.is_empty() {
+            ui.label(muted(ui, "No alternatives were kept for this token."));
+        }
+        for (index, other) in token.alternatives.iter().enumerate() {
+            if other.id.is_some() && other.id == token.id {
+                continue;
+            }
+            let why_not = scene.why_busy().or_else(|| {
+                let opening = reply.opening(asked.run, other);
+                opening.is_none().then_some("it does not write a whole character, or a version before this one kept too little of the reply")
+            });
+            let name = format!("{:?} ({})", other.text, percent(other.logprob));
+            let button = ui.add_enabled(why_not.is_none(), Button::new(name));
+            let button = button
+                .on_hover_text("Writes another version of the reply that says this here; the same seed, the same options")
+                .on_disabled_hover_text(why_not.unwrap_or_default());
+            if std::mem::take(focus) {
+                button.request_focus();
+            }
+            if button.clicked() {
+                intents.push(Intent::Branch(node, asked.run, index));
+                ui.close();
+            }
+        }
+    });
+    if !is_open {
+        *menu = None;
+    }
+}
+
+/// How many tokens come from whom, in the colours of the text.
+fn origins_ui(ui: &mut Ui, reply: &Reply) {
+    let mut counts: Vec<(Tint, usize)> = Vec::new();
+    for token in &reply.tokens {
+        let tint = tint(token);
+        match counts.iter_mut().find(|(kind, _)| *kind == tint) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((tint, 1)),
+        }
+    }
+    if counts.iter().all(|(tint, _)| *tint == Tint::Plain) {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        for (tint, count) in counts {
+            let name = match tint {
+                Tint::Plain => "the model's own",
+                Tint::Drafted(None) => "drafted",
+                Tint::Drafted(Some(method)) => method.label(),
+                Tint::Chosen => "your choice",
+            };
+            let share = 1e2 * count as f64 / reply.tokens.len() as f64;
+            if let Some(color) = color_of(tint, ui.visuals()) {
+                let (rect, _) = ui.allocate_exact_size(vec2(SWATCH, SWATCH), Sense::hover());
+                ui.painter().rect_filled(rect, 2.0, color);
+            }
+            ui.label(small(ui, format!("{name} {count} ({share:.0} %)")));
+            ui.add_space(theme::TIGHT);
+        }
+    });
 }
 
 /// A token, how likely it was, what else was likely, and the step that wrote it.
@@ -207,13 +341,16 @@ fn token_details(reply: &Reply, token_idx: usize) -> String {
     let before: usize = reply.tokens[..token_idx].iter().map(|t| t.text_len as usize).sum();
     let text = reply.text.get(before..before + token.text_len as usize).unwrap_or_default();
     let text = if text.is_empty() { "part of a character".to_owned() } else { format!("{text:?}") };
-    let origin = match token.origin {
-        Origin::Drafted => "drafted and accepted",
-        Origin::Sampled => "the model's own",
+    let origin = match (token.origin, token.guess) {
+        (Origin::Drafted, Some(guess)) => format!("drafted by {}", guess.method.label()),
+        (Origin::Drafted, None) => "drafted and accepted".to_owned(),
+        (Origin::Sampled, _) => "the model's own".to_owned(),
+        (Origin::Chosen, _) => "your choice".to_owned(),
     };
     let mut lines = vec![format!("{text}: {}, {origin}", percent(token.logprob))];
+    lines.extend(token.guess.map(|guess| guess_text(reply, token_idx, guess)));
     if !token.alternatives.is_empty() {
-        let named = |(text, logprob): &(String, f32)| format!("{text:?} {}", percent(*logprob));
+        let named = |other: &Likely| format!("{:?} {}", other.text, percent(other.logprob));
         let named: Vec<_> = token.alternatives.iter().map(named).collect();
         lines.push(format!("Likeliest: {}", named.join(", ")));
     }
@@ -221,6 +358,26 @@ fn token_details(reply: &Reply, token_idx: usize) -> String {
         lines.push(step_text(step_idx, step));
     }
     lines.join("\n")
+}
+
+/// What the drafter knew.
+fn guess_text(reply: &Reply, token_idx: usize, guess: Guess) -> String {
+    let mut parts = vec![format!("Token {} of its draft", guess.position)];
+    if let Some(probability) = guess.probability {
+        parts.push(format!("its probability {}", percent(probability.ln())));
+    }
+    let matched = reply.step_of(token_idx).map_or(0, |(_, step)| step.matched);
+    if matched > 0 {
+        parts.push(format!("found by the {} before it", units::count(matched as usize, "token")));
+    }
+    if let Some(from) = guess.copied_from {
+        let n_prompt = reply.figures.prompt_tokens;
+        parts.push(match from.checked_sub(n_prompt) {
+            Some(from) => format!("copied from token {} of this reply", from + 1),
+            None => format!("copied from token {} of {n_prompt} of the prompt", from + 1),
+        });
+    }
+    parts.join(", ")
 }
 
 /// A log-probability for people.
@@ -323,7 +480,7 @@ fn delete_ui(
 mod tests {
     use super::*;
     use crate::{
-        domain::{Alternative, DecodeStep},
+        domain::{Alternative, DecodeStep, DraftMatch, MatchSource, Method, StepDraft},
         ui::chat::reply::Recipe,
     };
 
@@ -344,5 +501,35 @@ mod tests {
             Step 1: 2 tokens in 10.1 ms; 3 drafted, 1 accepted";
         assert_eq!(token_details(&reply, 0), expected);
         assert!(token_details(&reply, 1).starts_with("part of a character: "));
+    }
+
+    #[test]
+    fn a_drafted_token_tells_who_drafted_it_and_where_it_was_found() {
+        let mut step = DecodeStep::for_tests(" the", 3, 3);
+        step.tokens[1].text = " cat".into();
+        let guess = |position| Guess {
+            method: Method::Ngram,
+            position,
+            probability: None,
+            copied_from: Some(11 + position),
+        };
+        step.tokens[0].guess = Some(guess(1));
+        step.tokens[1].guess = Some(guess(2));
+        let positions = 9..12;
+        step.draft = Some(StepDraft {
+            method: Some(Method::Ngram),
+            nodes: Vec::new(),
+            matched: Some(DraftMatch { source: MatchSource::Context, positions }),
+        });
+        let mut reply = Reply::begin(Recipe::default());
+        reply.figures.prompt_tokens = 8;
+        (0..5).for_each(|_| reply.add_step(&DecodeStep::for_tests(" a", 1, 0)));
+        reply.add_step(&step);
+        let said = token_details(&reply, 6);
+        let expected = "Token 2 of its draft, found by the 3 tokens before it, copied from token 6 \
+            of this reply";
+        assert!(said.contains("drafted by n-gram") && said.contains(expected), "{said}");
+        assert_eq!(related_tokens(&reply, 6), [2, 3, 4, 5]);
+        assert!(related_tokens(&reply, 0).is_empty());
     }
 }

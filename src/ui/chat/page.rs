@@ -168,6 +168,11 @@ impl ChatPage {
                 let request = self.state.regenerate(node, &ctx.settings.chat, now);
                 self.begin(request, ctx);
             }
+            Intent::Branch(node, token_idx, alternative_idx) => {
+                let options = &ctx.settings.chat;
+                let request = self.state.branch(node, token_idx, alternative_idx, options, now);
+                self.begin(request, ctx);
+            }
             Intent::BeginEdit(node) => {
                 let shown = self.state.shown();
                 let text = shown.tree.user_text(node).unwrap_or_default().to_owned();

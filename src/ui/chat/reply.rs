@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{DecodeStep, FinishReason, Origin, Sampling, SpeculationCounts, Speculative, Token},
+    domain::{
+        Alternative, DecodeStep, FinishReason, Guess, Origin, Sampling, SpeculationCounts,
+        Speculative, Token,
+    },
     engine::{ChatSummary, Error, ErrorKind},
     settings,
 };
@@ -27,6 +30,15 @@ pub struct Reply {
     /// versions that did not keep them.
     #[serde(default)]
     pub tokens: Vec<ReplyToken>,
+    /// How many of the tokens it was begun with: those of another version up to a place, and one that
+    /// the user chose there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_opening: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// How far a reply has come.
@@ -110,7 +122,7 @@ pub struct Figures {
 
 /// One pass of the model, as it is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "[u32; 7]", into = "[u32; 7]")]
+#[serde(from = "Vec<u32>", into = "[u32; 9]")]
 pub struct Step {
     /// Bytes that it added to the text.
     pub text_len: u32,
@@ -127,34 +139,89 @@ pub struct Step {
     /// Since the step before, as the engine measured it, in µs; zero for the first step and while
     /// the reply is being written.
     pub gap_us: u32,
+    /// Speed that was expected, in thousandths of plain decoding's; zero where nothing was expected.
+    pub gain_permille: u32,
+    /// Tokens before the draft that were found earlier, where it was copied from.
+    pub matched: u32,
 }
 
 /// One token, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "TokenRow", into = "TokenRow")]
 pub struct ReplyToken {
+    /// Its place in the vocabulary; unknown in files of versions that did not keep it.
+    pub id: Option<u32>,
     /// Bytes that it added to the text.
     pub text_len: u32,
     /// Where it comes from.
     pub origin: Origin,
+    /// Who guessed it, if it was guessed and they said so.
+    pub guess: Option<Guess>,
     /// How likely it was, by the model's own distribution; natural logarithm, three decimals.
     pub logprob: f32,
-    /// The likeliest tokens in its place with their log-probabilities, the likeliest first.
-    pub alternatives: Vec<(String, f32)>,
+    /// The likeliest tokens in its place, the likeliest first.
+    pub alternatives: Vec<Likely>,
+}
+
+/// A token that was likely in a place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likely {
+    /// Its place in the vocabulary; unknown in files of versions that did not keep it.
+    pub id: Option<u32>,
+    /// What it would have written.
+    pub text: String,
+    /// How likely it was, as in [`ReplyToken::logprob`].
+    pub logprob: f32,
+}
+
+/// What a reply is begun with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// What the tokens write.
+    pub text: String,
+    /// The tokens, the user's choice last.
+    pub tokens: Vec<ReplyToken>,
+    /// Their ids.
+    pub ids: Vec<u32>,
 }
 
 /// A token as a row of its file.
-type TokenRow = (u32, Origin, f32, Vec<(String, f32)>);
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TokenRow {
+    Now(u32, u32, Origin, f32, Vec<(u32, String, f32)>, Option<Guess>),
+    /// Of versions that kept no ids.
+    Before(u32, Origin, f32, Vec<(String, f32)>),
+}
 
 impl From<TokenRow> for ReplyToken {
-    fn from((text_len, origin, logprob, alternatives): TokenRow) -> Self {
-        Self { text_len, origin, logprob, alternatives }
+    fn from(row: TokenRow) -> Self {
+        match row {
+            TokenRow::Now(id, text_len, origin, logprob, others, guess) => {
+                let likely = |(id, text, logprob)| Likely { id: Some(id), text, logprob };
+                let alternatives = others.into_iter().map(likely).collect();
+                Self { id: Some(id), text_len, origin, guess, logprob, alternatives }
+            }
+            TokenRow::Before(text_len, origin, logprob, others) => {
+                let likely = |(text, logprob)| Likely { id: None, text, logprob };
+                let alternatives = others.into_iter().map(likely).collect();
+                Self { id: None, text_len, origin, guess: None, logprob, alternatives }
+            }
+        }
     }
 }
 
 impl From<ReplyToken> for TokenRow {
     fn from(token: ReplyToken) -> Self {
-        (token.text_len, token.origin, token.logprob, token.alternatives)
+        let ReplyToken { id, text_len, origin, guess, logprob, alternatives } = token;
+        let Some(id) = id else {
+            let others = alternatives.into_iter().map(|other| (other.text, other.logprob));
+            return Self::Before(text_len, origin, logprob, others.collect());
+        };
+        let others = alternatives
+            .into_iter()
+            .filter_map(|other| Some((other.id?, other.text, other.logprob)));
+        Self::Now(id, text_len, origin, logprob, others.collect(), guess)
     }
 }
 
@@ -162,31 +229,52 @@ impl From<&Token> for ReplyToken {
     fn from(token: &Token) -> Self {
         // Never an infinity, which JSON cannot hold.
         let rounded = |logprob: f32| (logprob.max(-1e4) * 1e3).round() / 1e3;
-        let top = token.top_logprobs.iter();
+        let likely = |other: &Alternative| Likely {
+            id: Some(other.id),
+            text: other.text.clone(),
+            logprob: rounded(other.logprob),
+        };
+        let probability = |guess: Guess| guess.probability.map(|it| (it * 1e4).round() / 1e4);
         Self {
+            id: Some(token.id),
             text_len: small(token.text.len() as u128),
             origin: token.origin,
+            guess: token.guess.map(|guess| Guess { probability: probability(guess), ..guess }),
             logprob: rounded(token.logprob),
-            alternatives: top.map(|other| (other.text.clone(), rounded(other.logprob))).collect(),
+            alternatives: token.top_logprobs.iter().map(likely).collect(),
         }
     }
 }
 
-impl From<[u32; 7]> for Step {
-    fn from([text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us]: [u32; 7]) -> Self {
-        Self { text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us }
+impl From<Vec<u32>> for Step {
+    /// Numbers at the end may be missing: versions before kept fewer.
+    fn from(row: Vec<u32>) -> Self {
+        let at = |index: usize| row.get(index).copied().unwrap_or(0);
+        Self {
+            text_len: at(0),
+            tokens: at(1),
+            drafted: at(2),
+            accepted: at(3),
+            draft_us: at(4),
+            verify_us: at(5),
+            gap_us: at(6),
+            gain_permille: at(7),
+            matched: at(8),
+        }
     }
 }
 
-impl From<Step> for [u32; 7] {
+impl From<Step> for [u32; 9] {
     fn from(step: Step) -> Self {
-        let Step { text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us } = step;
-        [text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us]
+        let Step { text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us, .. } = step;
+        let Step { gain_permille, matched, .. } = step;
+        [text_len, tokens, drafted, accepted, draft_us, verify_us, gap_us, gain_permille, matched]
     }
 }
 
 impl From<&DecodeStep> for Step {
     fn from(step: &DecodeStep) -> Self {
+        let matched = step.draft.as_ref().and_then(|draft| draft.matched.as_ref());
         Self {
             text_len: small(step.text().len() as u128),
             tokens: small(step.tokens.len() as u128),
@@ -195,6 +283,8 @@ impl From<&DecodeStep> for Step {
             draft_us: small(step.draft_time.as_micros()),
             verify_us: small(step.verify_time.as_micros()),
             gap_us: 0,
+            gain_permille: step.choice.as_ref().map_or(0, |it| (it.gain * 1e3).max(0.0) as u32),
+            matched: matched.map_or(0, |it| small(it.positions.len() as u128)),
         }
     }
 }
@@ -237,6 +327,7 @@ impl Reply {
             figures: Figures::default(),
             steps: Vec::new(),
             tokens: Vec::new(),
+            n_opening: 0,
         }
     }
 
@@ -267,7 +358,8 @@ impl Reply {
                     step.gap_us = small(gap.as_micros());
                 }
                 self.figures = Figures::of(&summary);
-                self.text = summary.text;
+                self.text.truncate(self.opening_len());
+                self.text.push_str(&summary.text);
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => self.status = Status::Stopped,
             Err(error) => self.fail(&error),
@@ -294,11 +386,51 @@ impl Reply {
 
     /// The step that wrote a token, and its place among the steps.
     pub fn step_of(&self, token_idx: usize) -> Option<(usize, &Step)> {
-        let mut n_tokens = 0;
+        if token_idx < self.n_opening {
+            return None;
+        }
+        let mut n_tokens = self.n_opening;
         self.steps.iter().enumerate().find(|(_, step)| {
             n_tokens += step.tokens as usize;
             token_idx < n_tokens
         })
+    }
+
+    /// What a reply would be begun with that says the same as this one up to a token, and something
+    /// else in its place; `None` where that cannot be said in whole characters, or in files of versions
+    /// that did not keep which tokens they were.
+    pub fn opening(&self, token_idx: usize, other: &Likely) -> Option<Opening> {
+        let before = self.tokens.get(..token_idx)?;
+        let writes_nothing = |text: &str| text.is_empty() || text.contains('\u{fffd}');
+        if writes_nothing(&other.text) || before.last().is_some_and(|token| token.text_len == 0) {
+            return None;
+        }
+        let mut ids = before.iter().map(|token| token.id).collect::<Option<Vec<_>>>()?;
+        ids.push(other.id?);
+        let len: usize = before.iter().map(|token| token.text_len as usize).sum();
+        let text = self.text.get(..len)?.to_owned() + &other.text;
+        let mut tokens = before.to_vec();
+        tokens.push(ReplyToken {
+            id: other.id,
+            text_len: small(other.text.len() as u128),
+            origin: Origin::Chosen,
+            guess: None,
+            logprob: other.logprob,
+            alternatives: self.tokens.get(token_idx)?.alternatives.clone(),
+        });
+        Some(Opening { text, tokens, ids })
+    }
+
+    /// Begins it with what was chosen; before anything else is written.
+    pub fn open_with(&mut self, opening: Opening) {
+        self.n_opening = opening.tokens.len();
+        self.text = opening.text;
+        self.tokens = opening.tokens;
+    }
+
+    /// Bytes of the text that it was begun with.
+    fn opening_len(&self) -> usize {
+        self.tokens.iter().take(self.n_opening).map(|token| token.text_len as usize).sum()
     }
 
     /// Ends it if it was being written when its file was: nobody writes it any more.
@@ -361,10 +493,7 @@ fn small(number: u128) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::Alternative,
-        engine::{ChatTiming, ReplyMemory},
-    };
+    use crate::engine::{ChatTiming, ReplyMemory};
 
     fn step(text: &str, tokens: usize, drafted: usize) -> DecodeStep {
         DecodeStep {
@@ -401,7 +530,8 @@ mod tests {
         assert_eq!(lengths, reply.text.len());
         let steps = [0, 1, 2, 3, 4].map(|token| reply.step_of(token).map(|(number, _)| number));
         assert_eq!(steps, [Some(0), Some(1), Some(1), Some(1), None]);
-        assert_eq!(reply.tokens[3].alternatives, [("\n\"".to_owned(), -0.123)]);
+        let likely = Likely { id: Some(5), text: "\n\"".to_owned(), logprob: -0.123 };
+        assert_eq!(reply.tokens[3].alternatives, [likely]);
         let kept = serde_json::to_string(&reply).unwrap();
         assert_eq!(serde_json::from_str::<Reply>(&kept).unwrap(), reply);
     }
@@ -450,8 +580,37 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_kept_as_seven_numbers() {
+    fn a_step_is_kept_as_nine_numbers_and_read_from_fewer() {
         let kept = serde_json::to_string(&Step::from(&step("ab", 2, 3))).unwrap();
-        assert_eq!(kept, "[2,2,3,1,20,8000,0]");
+        assert_eq!(kept, "[2,2,3,1,20,8000,0,0,0]");
+        let before: Step = serde_json::from_str("[2,2,3,1,20,8000,7]").unwrap();
+        assert_eq!((before.gap_us, before.gain_permille, before.matched), (7, 0, 0));
+    }
+
+    #[test]
+    fn tokens_of_versions_that_kept_no_ids_are_read_and_written_again() {
+        let kept = r#"[5,"drafted",-0.5,[[" the",-0.5],[" a",-1.25]]]"#;
+        let token: ReplyToken = serde_json::from_str(kept).unwrap();
+        assert_eq!((token.id, token.text_len, token.alternatives.len()), (None, 5, 2));
+        assert_eq!(serde_json::to_string(&token).unwrap(), kept);
+    }
+
+    #[test]
+    fn a_branch_begins_as_the_reply_did_and_goes_on_with_what_was_chosen() {
+        let mut reply = Reply::begin(Recipe::default());
+        reply.add_step(&step("Hello", 1, 0));
+        reply.add_step(&step(" there", 1, 0));
+        let other = Likely { id: Some(9), text: " you".to_owned(), logprob: -1.0 };
+        let opening = reply.opening(1, &other).unwrap();
+        assert_eq!((opening.text.as_str(), opening.ids.as_slice()), ("Hello you", &[7, 9][..]));
+        let mut branch = Reply::begin(Recipe::default());
+        branch.open_with(opening);
+        branch.add_step(&step(", again", 1, 0));
+        assert_eq!(branch.text, "Hello you, again");
+        assert_eq!(branch.tokens[1].origin, Origin::Chosen);
+        assert_eq!([1, 2].map(|at| branch.step_of(at).map(|(number, _)| number)), [None, Some(0)]);
+        let half = Likely { text: "\u{fffd}".to_owned(), ..other.clone() };
+        assert_eq!(reply.opening(1, &half), None, "half a character cannot be chosen");
+        assert_eq!(reply.opening(1, &Likely { id: None, ..other }), None);
     }
 }

@@ -348,6 +348,33 @@ impl State {
         self.ask(question, options, now)
     }
 
+    /// Writes a reply again up to a token, says something else in its place and goes on from there, by
+    /// the model and the sampling of that reply.
+    pub fn branch(
+        &mut self,
+        node: NodeId,
+        token_idx: usize,
+        alternative_idx: usize,
+        options: &settings::Chat,
+        now: Instant,
+    ) -> Option<ChatRequest> {
+        if self.writing.contains_key(&self.shown) {
+            return None;
+        }
+        let tree = &self.shown().tree;
+        let (reply, question) = (tree.reply(node)?, tree.parent(node)?);
+        let other = reply.tokens.get(token_idx)?.alternatives.get(alternative_idx)?;
+        let opening = reply.opening(token_idx, other)?;
+        let Recipe { model, sampling, .. } = reply.recipe.clone();
+        let options = settings::Chat { model, sampling, ..options.clone() };
+        let mut request = self.ask(question, &options, now)?;
+        request.max_tokens = request.max_tokens.saturating_sub(opening.ids.len()).max(1);
+        request.opening.clone_from(&opening.ids);
+        let node = self.writing.get(&self.shown)?.node;
+        self.shown_mut().tree.reply_mut(node)?.open_with(opening);
+        Some(request)
+    }
+
     /// Says something else in the place of a message of the user's.
     pub fn edit(
         &mut self,
@@ -389,6 +416,7 @@ impl State {
             max_tokens: options.max_tokens,
             speculative: options.speculative.clone(),
             top_logprobs: TOP_LOGPROBS,
+            opening: Vec::new(),
         })
     }
 

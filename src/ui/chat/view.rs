@@ -83,6 +83,9 @@ pub enum Intent {
     Stop,
     /// Write another reply in the place of this one.
     Regenerate(NodeId),
+    /// Write a reply again that says something else in the place of a token: which token, and which of
+    /// its alternatives.
+    Branch(NodeId, usize, usize),
     /// Open a message for editing.
     BeginEdit(NodeId),
     /// Close it again.

@@ -54,6 +54,8 @@ pub struct StepSample {
     pub drafted: u32,
     /// How many of them stood.
     pub accepted: u32,
+    /// Speed that was expected, in plain decoding's; zero where nothing was expected.
+    pub gain: f64,
 }
 
 /// The last steps, ready to draw; x is the number of the step, from one.
@@ -68,12 +70,18 @@ pub struct StepTrace {
     pub(super) lines: Lines,
     max_latency: f64,
     max_throughput: f64,
+    /// Expected and real speed of each step, smoothed; empty if nothing was expected.
+    pub(super) gains: Vec<(f64, f64)>,
 }
 
 /// What is drawn of the steps: no more points than can be told apart.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     latency: Vec<PlotPoint>,
+    draft: Vec<PlotPoint>,
+    /// Expected speed and that which came of it, smoothed, in plain decoding's.
+    pub(super) expected: Vec<PlotPoint>,
+    pub(super) real: Vec<PlotPoint>,
     throughput: Vec<PlotPoint>,
     pub(super) mean_tokens: Vec<PlotPoint>,
     /// One dot for each count of tokens that occurs in a column.
@@ -101,8 +109,15 @@ impl StepTrace {
             trace.max_throughput = trace.max_throughput.max(throughput);
         }
         let latency: Vec<_> = samples.iter().map(|sample| sample.latency_ms).collect();
+        let draft: Vec<_> = samples.iter().map(|sample| sample.draft_ms).collect();
+        let is_drafted = samples.iter().any(|sample| sample.drafted > 0);
+        trace.gains = gains(&samples);
+        let (expected, real): (Vec<_>, Vec<_>) = trace.gains.iter().copied().unzip();
         trace.lines = Lines {
             latency: line(first, &latency),
+            draft: if is_drafted { line(first, &draft) } else { Vec::new() },
+            expected: line(first, &expected),
+            real: line(first, &real),
             throughput: line(first, &trace.throughput),
             mean_tokens: line(first, &trace.mean_tokens),
             tokens: dots(first, &samples),
@@ -142,6 +157,33 @@ impl StepTrace {
         // Room at the end for the name of the last tick.
         begin..=begin + (self.samples.len() + 1) as f64 * 1.05
     }
+}
+
+/// Speed that was expected of the last steps and that which came of it, in the speed of steps without
+/// a draft; empty if nothing was expected, or no step was plain.
+fn gains(samples: &[StepSample]) -> Vec<(f64, f64)> {
+    let mut plain: Vec<f64> = samples
+        .iter()
+        .filter(|sample| sample.drafted == 0 && sample.verify_ms > 0.0)
+        .map(|sample| sample.verify_ms)
+        .collect();
+    if plain.is_empty() || samples.iter().all(|sample| sample.gain == 0.0) {
+        return Vec::new();
+    }
+    plain.sort_by(f64::total_cmp);
+    let plain_ms = plain[plain.len() / 2];
+    (0..samples.len())
+        .map(|last| {
+            let window = &samples[(last + 1).saturating_sub(WINDOW)..=last];
+            let n_steps = window.len() as f64;
+            // What is not said to be faster is expected to be as fast as without a draft.
+            let gain = |sample: &StepSample| if sample.gain > 0.0 { sample.gain } else { 1.0 };
+            let expected = window.iter().map(gain).sum::<f64>() / n_steps;
+            let ms: f64 = window.iter().map(|sample| sample.draft_ms + sample.verify_ms).sum();
+            let tokens: u32 = window.iter().map(|sample| sample.tokens).sum();
+            (expected, f64::from(tokens) * plain_ms / ms.max(f64::EPSILON))
+        })
+        .collect()
 }
 
 /// A line through the values of the steps after `first`: where a column holds more than two, its
@@ -185,6 +227,7 @@ fn dots(first: usize, samples: &[StepSample]) -> Vec<PlotPoint> {
 /// Inter-token latency per step, in ms.
 pub fn latency_plot_ui(ui: &mut Ui, trace: &StepTrace) {
     let color = theme::color(Hue::Latency, ui.visuals());
+    let drafting = theme::color(Hue::Drafted, ui.visuals());
     let line =
         Line::new("Inter-token latency", PlotPoints::Borrowed(&trace.lines.latency)).color(color);
     frame(ui, "latency", Labels { x: "", y: "ms per step" }, trace, trace.max_latency)
@@ -199,7 +242,13 @@ pub fn latency_plot_ui(ui: &mut Ui, trace: &StepTrace) {
                 1e2 * verify_ms / pass_ms,
             ))
         })
-        .show(ui, |plot| plot.line(line));
+        .show(ui, |plot| {
+            plot.line(line);
+            // The share of a step that the drafter takes.
+            plot.line(
+                Line::new("Drafting", PlotPoints::Borrowed(&trace.lines.draft)).color(drafting),
+            );
+        });
 }
 
 /// Tokens per second, smoothed.
@@ -314,6 +363,24 @@ mod tests {
         let trace = StepTrace::of(vec![sample; 40].into_iter());
         assert!(trace.throughput.iter().all(|rate| (rate - 150.0).abs() < 1e-6));
         assert!(trace.mean_tokens.iter().all(|mean| (mean - 3.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn real_gain_is_measured_in_steps_without_a_draft() {
+        let plain = StepSample { verify_ms: 10.0, tokens: 1, gain: 1.0, ..StepSample::default() };
+        let drafted = StepSample {
+            draft_ms: 2.0,
+            verify_ms: 13.0,
+            tokens: 3,
+            drafted: 3,
+            gain: 1.5,
+            ..StepSample::default()
+        };
+        let samples: Vec<_> = [vec![plain; 4], vec![drafted; WINDOW]].concat();
+        let last = *gains(&samples).last().unwrap();
+        assert!((last.0 - 1.5).abs() < 1e-9 && (last.1 - 2.0).abs() < 1e-9, "{last:?}");
+        assert!(gains(&[drafted; 3]).is_empty(), "there is nothing to measure by");
+        assert!(gains(&[StepSample { gain: 0.0, ..plain }; 3]).is_empty());
     }
 
     #[test]
