@@ -8,7 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{DeviceChoice, ProsodyControls, Sampling, Speculative, VocoderChoice, VoiceOptions},
+    domain::{
+        AdapterChoice, DeviceChoice, ProsodyControls, Sampling, Speculative, VocoderChoice,
+        VoiceOptions,
+    },
     files,
 };
 
@@ -100,6 +103,34 @@ pub struct Chat {
     pub speculative: Speculative,
     /// Whether replies are spoken while they are written.
     pub read_aloud: bool,
+    /// The rack: adapters that were ever put on, in their order.
+    pub adapters: Vec<AdapterSlot>,
+}
+
+/// A place in the rack of adapters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterSlot {
+    /// Id of an adapter of the library, or the path of one.
+    pub id: String,
+    /// Factor on all that it changes; 1 is what it was trained for.
+    pub scale: f32,
+    /// Whether replies are written with it.
+    pub is_on: bool,
+}
+
+impl AdapterSlot {
+    /// Whether it is not of the library.
+    pub fn is_path(&self) -> bool {
+        std::path::Path::new(&self.id).is_absolute()
+    }
+}
+
+impl Chat {
+    /// The adapters that replies are written with.
+    pub fn adapters_on(&self) -> Vec<AdapterChoice> {
+        let choice = |slot: &AdapterSlot| AdapterChoice { id: slot.id.clone(), scale: slot.scale };
+        self.adapters.iter().filter(|slot| slot.is_on).map(choice).collect()
+    }
 }
 
 /// Where sound goes.
@@ -167,6 +198,7 @@ impl Default for Chat {
             system_prompt: String::new(),
             speculative: Speculative::NGRAM,
             read_aloud: false,
+            adapters: Vec::new(),
         }
     }
 }

@@ -178,10 +178,14 @@ pub fn recipe_text(reply: &Reply) -> String {
         )
     };
     let method = recipe.speculative.describe();
+    let adapters: Vec<String> =
+        recipe.adapters.iter().map(|it| format!("{} × {}", it.id, it.scale)).collect();
+    let adapters = if adapters.is_empty() { "none".to_owned() } else { adapters.join(", ") };
     let figures = &reply.figures;
     let counts = &figures.speculation;
     let mut lines = vec![
         format!("Model: {}", recipe.model),
+        format!("Adapters: {adapters}"),
         format!("Sampling: {chosen}, repetition penalty {}", sampling.repetition_penalty),
         format!("Seed: {}", sampling.seed),
         format!("Speculation: {method}"),

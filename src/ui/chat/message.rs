@@ -16,7 +16,7 @@ use super::{
     view::{Editing, Intent},
 };
 use crate::{
-    domain::{Guess, ModelInfo, Origin, Progress, Stage},
+    domain::{AdapterChoice, Guess, ModelInfo, Origin, Progress, Stage},
     ui::{
         theme::{self, Hue},
         units,
@@ -146,8 +146,9 @@ fn reply_ui(
 ) {
     let model = scene.models.iter().find(|model| model.id == reply.recipe.model);
     let name = model.map_or(reply.recipe.model.as_str(), |model| model.name.as_str());
+    let stamp = stamp(name, reply, scene.models);
     ui.horizontal(|ui| {
-        ui.label(small(ui, name)).on_hover_ui(|ui| {
+        ui.label(small(ui, stamp)).on_hover_ui(|ui| {
             ui.label(recipe_text(reply));
         });
         versions_ui(ui, scene, node, intents);
@@ -193,6 +194,23 @@ fn reply_ui(
             }
         });
     });
+}
+
+/// What wrote it: the model, and the adapters with their scales.
+fn stamp(model: &str, reply: &Reply, models: &[ModelInfo]) -> String {
+    let mut stamp = model.to_owned();
+    for AdapterChoice { id, scale } in &reply.recipe.adapters {
+        let known = models.iter().find(|model| model.id == *id);
+        let path = std::path::Path::new(id);
+        let name = known.map(|model| model.name.as_str().into());
+        let name = name.or_else(|| path.file_name().map(|name| name.to_string_lossy()));
+        let name = name.unwrap_or(id.as_str().into());
+        stamp = format!("{stamp} + {name}");
+        if (scale - 1.0).abs() > f32::EPSILON {
+            stamp = format!("{stamp} × {scale}");
+        }
+    }
+    stamp
 }
 
 fn tokens_ui(

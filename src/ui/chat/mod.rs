@@ -11,6 +11,7 @@ mod message;
 mod options;
 mod page;
 mod parts;
+mod rack;
 mod reply;
 mod sentences;
 mod state;

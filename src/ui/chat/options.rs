@@ -9,12 +9,13 @@ use std::ops::RangeInclusive;
 use super::{
     icons::{Icon, icon_button},
     parts::{muted, section, small},
+    rack::rack_ui,
     state::{State, random_seed},
     view::{Intent, View},
 };
 use crate::{
     domain::{ModelInfo, ModelKind, ModelState, Speculative},
-    settings,
+    settings::{self, AdapterSlot},
     ui::{
         theme::{self, Hue},
         units,
@@ -40,6 +41,7 @@ pub fn options_ui(
     ScrollArea::vertical().id_salt("chat options").auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - NAME_WIDTH - 76.0).max(40.0);
         model_ui(ui, models, options, intents);
+        rack_ui(ui, &mut view.rack, &mut options.adapters);
         speculation_ui(ui, view, options);
         sampling_ui(ui, view, options);
         prompt = prompt_ui(ui, state);
@@ -47,16 +49,22 @@ pub fn options_ui(
         let defaults = settings::Chat {
             system_prompt: options.system_prompt.clone(),
             read_aloud: options.read_aloud,
+            adapters: options.adapters.iter().map(taken_off).collect(),
             ..settings::Chat::default()
         };
         let button = ui.add_enabled(*options != defaults, Button::new("Restore defaults"));
-        let tip = "Model, speculation and sampling as they were at first; the system prompt stays";
+        let tip = "Model, speculation and sampling as they were at first, and no adapter; the system prompt stays";
         let button = button.on_hover_text(tip);
         if button.on_disabled_hover_text("Everything stands at its default").clicked() {
             *options = defaults;
         }
     });
     prompt
+}
+
+/// An adapter keeps its place and its scale.
+fn taken_off(slot: &AdapterSlot) -> AdapterSlot {
+    AdapterSlot { is_on: false, ..slot.clone() }
 }
 
 fn model_ui(

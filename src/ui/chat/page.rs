@@ -296,6 +296,7 @@ impl Page for ChatPage {
         self.take_found();
         let is_behind = self.drain(now);
         self.state.save_due(now);
+        self.view.rack.logic(ctx.engine, ctx.models, &mut ctx.settings.chat);
         ctx.actions.append(&mut self.state.take_actions());
         if let Some(egui) = self.egui.as_ref().filter(|_| is_behind) {
             egui.request_repaint();
@@ -306,6 +307,10 @@ impl Page for ChatPage {
         if self.egui.is_none() {
             self.egui = Some(ui.ctx().clone());
             self.view.habits = Habits::load(ui.ctx());
+        }
+        for file in ui.input(|input| input.raw.dropped_files.clone()) {
+            self.view.rack.bring(file.path());
+            ui.ctx().request_repaint();
         }
         let before = self.view.habits;
         let mut intents = Vec::new();

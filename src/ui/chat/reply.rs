@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        Alternative, DecodeStep, FinishReason, Guess, Origin, Sampling, SpeculationCounts,
-        Speculative, Token,
+        AdapterChoice, Alternative, DecodeStep, FinishReason, Guess, Origin, Sampling,
+        SpeculationCounts, Speculative, Token,
     },
     engine::{ChatSummary, Error, ErrorKind},
     settings,
@@ -87,6 +87,9 @@ pub enum Remedy {
 pub struct Recipe {
     /// Id of the model.
     pub model: String,
+    /// What changed the model, and how much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<AdapterChoice>,
     /// How tokens were chosen.
     pub sampling: Sampling,
     /// How several tokens were had from one pass.
@@ -309,6 +312,7 @@ impl Recipe {
     pub fn new(options: &settings::Chat, system_prompt: &str) -> Self {
         Self {
             model: options.model.clone(),
+            adapters: options.adapters_on(),
             sampling: options.sampling,
             speculative: options.speculative.clone(),
             max_tokens: options.max_tokens,

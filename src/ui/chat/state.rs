@@ -16,9 +16,9 @@ use super::{
     tree::{Branch, NodeId},
 };
 use crate::{
-    domain::{Progress, Stage},
+    domain::{AdapterChoice, Progress, Stage},
     engine::{ChatEvent, ChatRequest, ChatSummary, Error},
-    settings,
+    settings::{self, AdapterSlot},
     ui::{Action, Toast},
 };
 
@@ -365,8 +365,10 @@ impl State {
         let (reply, question) = (tree.reply(node)?, tree.parent(node)?);
         let other = reply.tokens.get(token_idx)?.alternatives.get(alternative_idx)?;
         let opening = reply.opening(token_idx, other)?;
-        let Recipe { model, sampling, .. } = reply.recipe.clone();
-        let options = settings::Chat { model, sampling, ..options.clone() };
+        let Recipe { model, sampling, adapters, .. } = reply.recipe.clone();
+        let slot = |it: AdapterChoice| AdapterSlot { id: it.id, scale: it.scale, is_on: true };
+        let adapters = adapters.into_iter().map(slot).collect();
+        let options = settings::Chat { model, sampling, adapters, ..options.clone() };
         let mut request = self.ask(question, &options, now)?;
         request.max_tokens = request.max_tokens.saturating_sub(opening.ids.len()).max(1);
         request.opening.clone_from(&opening.ids);
@@ -410,7 +412,7 @@ impl State {
         self.mark(id, now + SAVE_SOON);
         Some(ChatRequest {
             model: options.model.clone(),
-            adapters: Vec::new(),
+            adapters: options.adapters_on(),
             messages,
             sampling: options.sampling,
             max_tokens: options.max_tokens,

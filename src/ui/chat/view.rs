@@ -6,8 +6,8 @@ use eframe::egui::{Context, Id};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    conversation::ConversationId, export::ExportDialog, figures::Plots, transcript::Transcript,
-    tree::NodeId,
+    conversation::ConversationId, export::ExportDialog, figures::Plots, rack::Rack,
+    transcript::Transcript, tree::NodeId,
 };
 use crate::domain::Speculative;
 
@@ -29,6 +29,8 @@ pub struct View {
     pub transcript: Transcript,
     /// What the plots show.
     pub plots: Plots,
+    /// What is known of adapters.
+    pub rack: Rack,
     /// The export that is being set up.
     pub export: Option<ExportDialog>,
     /// Options of the ways to speculate that are not chosen.
@@ -156,6 +158,7 @@ impl View {
             found: None,
             transcript: Transcript::default(),
             plots: Plots::default(),
+            rack: Rack::default(),
             export: None,
             speculations: [
                 Speculative::None,
