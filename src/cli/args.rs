@@ -249,6 +249,10 @@ pub struct Compare {
     /// What the methods work with
     #[command(flatten)]
     pub drafting: Drafting,
+    /// Put this LoRA adapter on the model, for every way: its id or path, and a factor; may be given
+    /// several times
+    #[arg(long = "adapter", value_name = "NAME[=SCALE]", value_parser = adapter)]
+    pub adapters: Vec<AdapterChoice>,
     /// Times that each is measured, in turns
     #[arg(long, value_name = "N", default_value_t = 3,
         value_parser = clap::value_parser!(u32).range(1..=1000))]

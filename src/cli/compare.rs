@@ -20,6 +20,7 @@ pub(super) fn run(setting: &Setting, args: &Compare) -> Result<()> {
     let chosen = &setting.settings.chat;
     let request = CompareRequest {
         model: args.model.clone().unwrap_or_else(|| chosen.model.clone()),
+        adapters: args.adapters.clone(),
         messages: vec![Message::user(text_or_stdin(&args.prompt)?)],
         sampling: Sampling {
             temperature: args.temperature.unwrap_or(0.0),

@@ -19,6 +19,8 @@ pub struct MethodMeasurement {
     pub sameness: Sameness,
     /// What was written.
     pub text: String,
+    /// Bytes of the text that each pass wrote, the first token's among them, in the last go.
+    pub pass_bytes: Vec<usize>,
 }
 
 /// Whether two replies are the same, token for token.
@@ -89,6 +91,37 @@ impl MethodMeasurement {
     }
 }
 
+/// A line of figures for each way, plain decoding first among them.
+pub fn comparison_csv(methods: &[MethodMeasurement]) -> String {
+    let mut csv = "method,tokens_per_sec,tokens_per_cpu_sec,speed_up,speed_up_min,speed_up_max,\
+                   tokens_per_pass,acceptance_length,verdict\n"
+        .to_owned();
+    let number = |value: Option<f64>| value.map_or_else(String::new, |it| format!("{it:.4}"));
+    for method in methods {
+        let speed_up =
+            methods.first().and_then(|plain| method.speed_up(plain, Sample::tokens_per_cpu_sec));
+        let verdict = match method.sameness {
+            Sameness::Identical => "identical",
+            Sameness::NearTie { .. } => "near-tie",
+            Sameness::Mismatch { .. } => "mismatch",
+        };
+        let columns = [
+            format!("\"{}\"", method.speculative.describe().replace('"', "\"\"")),
+            number(method.tokens_per_sec().map(|it| it.median)),
+            number(method.tokens_per_cpu_sec().map(|it| it.median)),
+            number(speed_up.map(|it| it.median)),
+            number(speed_up.map(|it| it.min)),
+            number(speed_up.map(|it| it.max)),
+            number(method.tokens_per_pass()),
+            number(method.counts.acceptance_length()),
+            verdict.to_owned(),
+        ];
+        csv.push_str(&columns.join(","));
+        csv.push('\n');
+    }
+    csv
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,11 +149,17 @@ mod tests {
             counts: SpeculationCounts::default(),
             sameness: Sameness::Identical,
             text: String::new(),
+            pass_bytes: Vec::new(),
         };
         // The machine was twice as slow in the second turn.
         let (plain, fast) = (measurement([1.0, 2.0, 1.0]), measurement([0.5, 1.0, 0.4]));
         let speed_up = fast.speed_up(&plain, Sample::tokens_per_cpu_sec).unwrap();
         assert_eq!(speed_up, Spread { median: 2.0, min: 2.0, max: 2.5 });
         assert_eq!(fast.tokens_per_pass(), Some(2.0));
+        let csv = comparison_csv(&[plain, fast]);
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[2].starts_with("\"n-gram 3–5, 3 draft tokens\",20.0000,20.0000,2.0000,"));
+        assert!(lines.iter().all(|line| line.split("\",").last().unwrap().split(',').count() >= 8));
     }
 }

@@ -34,7 +34,7 @@ pub use alignment::Alignment;
 pub use attention::Attention;
 pub use attention_diagnosis::AttentionDiagnosis;
 pub use chat::{Message, Role};
-pub use comparison::{MethodMeasurement, Sameness};
+pub use comparison::{MethodMeasurement, Sameness, comparison_csv};
 pub use decoding::{
     Alternative, DecodeStep, DraftChoice, DraftMatch, DraftedToken, FinishReason, Guess,
     MAX_TOP_LOGPROBS, MatchSource, Origin, SpeculationCounts, StepDraft, Token,

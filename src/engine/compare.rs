@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{Error, accelerator::Accelerator, drafting};
 use crate::{
     domain::{
-        Message, MethodMeasurement, Progress, Sameness, Sampling, SpeculationCounts, Speculative,
-        Stage,
+        AdapterChoice, Message, MethodMeasurement, Progress, Sameness, Sampling, SpeculationCounts,
+        Speculative, Stage,
     },
     job::Reply,
-    lm::{AdapterSet, SequenceRequest, bench, build_drafter},
+    lm::{SequenceRequest, bench, build_drafter},
 };
 
 /// Ways to be compared.
@@ -19,6 +19,9 @@ use crate::{
 pub struct CompareRequest {
     /// Id of a language model in the library.
     pub model: String,
+    /// What changes it, and by how much, for every way.
+    #[serde(default)]
+    pub adapters: Vec<AdapterChoice>,
     /// The turns so far, the user's last.
     pub messages: Vec<Message>,
     /// How tokens are chosen.
@@ -72,6 +75,7 @@ pub(super) fn run(
     }
     let mut on_progress = |progress| reply.offer(CompareEvent::Progress(progress));
     let model = accelerator.models.language(&request.model, &mut on_progress)?;
+    let (adapters, _) = accelerator.models.adapters(&request.adapters, &request.model, &model)?;
     let prompt = model.prompt(&request.messages)?;
     let others = request.methods.iter().filter(|method| **method != Speculative::None).cloned();
     let speculatives: Vec<Speculative> = std::iter::once(Speculative::None).chain(others).collect();
@@ -96,7 +100,7 @@ pub(super) fn run(
             let is_plain_first = turn == 0 && method_idx == 0;
             let sequence = SequenceRequest {
                 model: Arc::clone(&model),
-                adapters: AdapterSet::default(),
+                adapters: adapters.clone(),
                 prompt: prompt.clone(),
                 sampling: request.sampling,
                 max_tokens: request.max_tokens,
@@ -118,11 +122,13 @@ pub(super) fn run(
                     counts: SpeculationCounts::default(),
                     sameness,
                     text: model.text(&written.ids),
+                    pass_bytes: written.pass_bytes,
                 });
                 continue;
             }
             let measurement = &mut methods[method_idx];
             measurement.samples.push(written.decode);
+            measurement.pass_bytes = written.pass_bytes;
             (measurement.n_passes, measurement.counts) = (written.n_passes, written.counts);
             if sameness != Sameness::Identical {
                 measurement.sameness = sameness;

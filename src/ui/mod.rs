@@ -8,6 +8,7 @@ pub mod chat;
 mod dialogs;
 mod disk;
 pub mod evaluate;
+mod exporting;
 mod keys;
 mod models;
 mod page;

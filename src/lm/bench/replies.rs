@@ -20,6 +20,8 @@ pub struct Written {
     pub ids: Vec<u32>,
     /// Passes of the model that it took after the first token.
     pub n_passes: usize,
+    /// Bytes of text that each pass wrote, that of the first token too.
+    pub pass_bytes: Vec<usize>,
     /// What was drafted, and what stood.
     pub counts: SpeculationCounts,
     /// Between the two likeliest tokens at each of them, in log-probability; none if the request did
@@ -65,6 +67,7 @@ pub fn written_by(
     let mut watch = Stopwatch::start();
     let mut prefill = None;
     let (mut ids, mut n_passes, mut n_first) = (Vec::new(), 0, 0);
+    let mut pass_bytes = Vec::new();
     let (mut counts, mut margins) = (SpeculationCounts::default(), Vec::new());
     while !scheduler.is_idle() {
         check()?;
@@ -74,6 +77,7 @@ pub fn written_by(
                     ids.extend(step.token_ids());
                     margins.extend(step.tokens.iter().filter_map(margin));
                     counts += &step;
+                    pass_bytes.push(step.text().len());
                     n_passes += 1;
                 }
                 SequenceEvent::Failed(error) => return Err(error),
@@ -90,7 +94,7 @@ pub fn written_by(
     }
     let decode = watch.lap(ids.len() - n_first);
     let prefill = prefill.unwrap_or_else(|| watch.lap(n_prompt));
-    Ok(Written { ids, n_passes, counts, margins, prefill, decode })
+    Ok(Written { ids, n_passes, pass_bytes, counts, margins, prefill, decode })
 }
 
 /// How far the likeliest token is ahead of the next.

@@ -30,6 +30,8 @@ pub const COPY: &str = "chat.copy";
 pub const FOCUS: &str = "chat.focus";
 /// Sets up an export.
 pub const EXPORT: &str = "chat.export";
+/// Compares ways to speculate, or goes back to the conversation.
+pub const COMPARE: &str = "chat.compare";
 /// Deletes the conversation on show.
 pub const DELETE: &str = "chat.delete";
 /// Brings back what was deleted last.
@@ -42,7 +44,7 @@ pub const OPTIONS: &str = "chat.options";
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
 /// All of them, with the reasons of those that cannot be done now.
-pub fn commands(state: &State) -> Vec<PageCommand> {
+pub fn commands(state: &State, view: &View) -> Vec<PageCommand> {
     let shown = state.shown();
     let is_writing = state.writing(&shown.id).is_some();
     let has_reply = shown.last_reply().is_some();
@@ -52,6 +54,7 @@ pub fn commands(state: &State) -> Vec<PageCommand> {
         shortcut: shortcut.map(|(modifiers, key)| KeyboardShortcut::new(modifiers, key)),
         disabled,
     };
+    let is_idle = state.writer().is_none() && !view.compare.is_running();
     let no_reply = (!has_reply).then_some("there is no reply yet");
     let regenerate = if is_writing {
         Some("a reply is being written here; Esc stops it")
@@ -67,7 +70,7 @@ pub fn commands(state: &State) -> Vec<PageCommand> {
             STOP,
             "Stop writing",
             None,
-            state.writer().is_none().then_some("no reply is being written"),
+            is_idle.then_some("no reply is being written"),
         ),
         command(READ_ALOUD, "Read last reply aloud", None, no_reply),
         command(COLORS, "Colour tokens by origin", Some((CTRL_SHIFT, Key::T)), None),
@@ -81,6 +84,7 @@ pub fn commands(state: &State) -> Vec<PageCommand> {
             Some((CTRL_SHIFT, Key::E)),
             shown.tree.is_empty().then_some("the conversation is empty"),
         ),
+        command(COMPARE, "Compare ways to speculate", Some((CTRL_SHIFT, Key::M)), None),
         command(
             DELETE,
             "Delete conversation",
@@ -107,6 +111,7 @@ pub fn intent(command: &str, state: &mut State, view: &mut View) -> Option<Inten
         NEW => return Some(Intent::Begin),
         // A question whose replies were deleted gets one.
         REGENERATE => return shown.tree.leaf().map(Intent::Regenerate),
+        STOP if view.compare.is_running() => view.compare.stop(),
         STOP => return Some(Intent::Stop),
         READ_ALOUD => return last_reply.map(Intent::ReadAloud),
         COPY => {
@@ -114,6 +119,7 @@ pub fn intent(command: &str, state: &mut State, view: &mut View) -> Option<Inten
             return Some(Intent::Copy(text));
         }
         EXPORT => return Some(Intent::BeginExport),
+        COMPARE => return Some(Intent::Compare),
         DELETE => return Some(Intent::Delete(shown.id.clone())),
         UNDO => return Some(Intent::Undo),
         COLORS => {

@@ -1,6 +1,8 @@
 //! The Chat page: conversations with a language model, and a look at how it writes.
 
 mod commands;
+mod compare;
+mod compare_results;
 mod composer;
 mod conversation;
 mod export;
@@ -14,6 +16,7 @@ mod parts;
 mod rack;
 mod reply;
 mod sentences;
+mod speculation;
 mod state;
 #[cfg(test)]
 mod state_tests;

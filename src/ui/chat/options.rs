@@ -14,7 +14,7 @@ use super::{
     view::{Intent, View},
 };
 use crate::{
-    domain::{ModelInfo, ModelKind, ModelState, Speculative},
+    domain::{ModelInfo, ModelKind, ModelState},
     settings::{self, AdapterSlot},
     ui::{
         theme::{self, Hue},
@@ -42,7 +42,7 @@ pub fn options_ui(
         ui.spacing_mut().slider_width = (ui.available_width() - NAME_WIDTH - 76.0).max(40.0);
         model_ui(ui, models, options, intents);
         rack_ui(ui, &mut view.rack, &mut options.adapters);
-        speculation_ui(ui, view, options);
+        view.speculation.ui(ui, models, options);
         sampling_ui(ui, view, options);
         prompt = prompt_ui(ui, state);
         ui.add_space(theme::GAP);
@@ -107,78 +107,6 @@ fn model_ui(
             intents.push(Intent::OpenModels);
         }
     });
-}
-
-fn speculation_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
-    section(
-        ui,
-        "Speculation",
-        "How several tokens may be had from one pass of the model. The text stays the same; only the time changes.",
-    );
-    ui.horizontal_wrapped(|ui| {
-        for idx in 0..view.speculations.len() {
-            let is_it = is_same_method(&view.speculations[idx], &options.speculative);
-            let label = method_label(&view.speculations[idx]);
-            let tip = method_tip(&view.speculations[idx]);
-            if ui.radio(is_it, label).on_hover_text(tip).clicked() && !is_it {
-                let chosen = view.speculations[idx].clone();
-                let before = std::mem::replace(&mut options.speculative, chosen);
-                view.speculations
-                    .iter_mut()
-                    .filter(|kept| is_same_method(kept, &before))
-                    .for_each(|kept| kept.clone_from(&before));
-            }
-        }
-    });
-    let draft_tip = "Tokens drafted for a pass at most; a wrong one costs a little time";
-    match &mut options.speculative {
-        Speculative::Ngram { min, max, draft_tokens, .. } => {
-            row(ui, "Shortest match", "Tokens that must match at least", min, 1..=8);
-            row(ui, "Longest match", "Tokens that are looked for first", max, 1..=8);
-            row(ui, "Draft tokens", draft_tip, draft_tokens, 1..=16);
-            *max = (*max).max(*min);
-        }
-        Speculative::Suffix { draft_tokens, min_probability, .. } => {
-            row(ui, "Draft tokens", draft_tip, draft_tokens, 1..=32);
-            let tip = "Drafts end before they become less likely than this, as often as they stood before";
-            row(ui, "Least probability", tip, min_probability, 0.0..=1.0);
-        }
-        Speculative::Adaptive { draft_tokens, .. } => {
-            row(ui, "Draft tokens", draft_tip, draft_tokens, 1..=16);
-        }
-        _ => (),
-    }
-}
-
-fn is_same_method(one: &Speculative, other: &Speculative) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
-}
-
-fn method_label(speculative: &Speculative) -> &'static str {
-    match speculative {
-        Speculative::None => "Off",
-        Speculative::Suffix { .. } => "Suffix",
-        Speculative::Adaptive { .. } => "Adaptive",
-        other => other.label(),
-    }
-}
-
-fn method_tip(speculative: &Speculative) -> &'static str {
-    match speculative {
-        Speculative::None => "One token per pass",
-        Speculative::Ngram { .. } => {
-            "Prompt lookup: what followed the last tokens earlier in the conversation is drafted, and one pass says how much of it stands"
-        }
-        Speculative::Suffix { .. } => {
-            "What most often followed the end of the text, in this conversation and in past replies, is drafted; the surer, the longer"
-        }
-        Speculative::Retrieval { .. } => "What follows the end of the text in documents is drafted",
-        Speculative::Draft { .. } => "A smaller model of the same vocabulary drafts",
-        Speculative::Eagle3 { .. } => "A head that reads the model's hidden states drafts",
-        Speculative::Adaptive { .. } => {
-            "Whichever of the others promises most at each step drafts, if any does"
-        }
-    }
 }
 
 fn sampling_ui(ui: &mut Ui, view: &mut View, options: &mut settings::Chat) {
@@ -267,7 +195,13 @@ fn prompt_ui(ui: &mut Ui, state: &State) -> Option<String> {
 }
 
 /// A name, a slider and a number.
-fn row<N: Numeric>(ui: &mut Ui, name: &str, tip: &str, value: &mut N, range: RangeInclusive<N>) {
+pub fn row<N: Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    tip: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+) {
     ui.horizontal(|ui| {
         let label = name_ui(ui, name, tip);
         let mut slider = Slider::new(value, range);
@@ -278,7 +212,7 @@ fn row<N: Numeric>(ui: &mut Ui, name: &str, tip: &str, value: &mut N, range: Ran
     });
 }
 
-fn name_ui(ui: &mut Ui, name: &str, tip: &str) -> eframe::egui::Id {
+pub fn name_ui(ui: &mut Ui, name: &str, tip: &str) -> eframe::egui::Id {
     let height = ui.spacing().interact_size.y;
     ui.allocate_ui_with_layout(
         eframe::egui::vec2(NAME_WIDTH, height),

@@ -221,6 +221,13 @@ impl ChatPage {
             Intent::Undo => self.state.undo(now),
             Intent::ForgetUndo => self.state.forget_undo(),
             Intent::OpenModels => ctx.actions.push(Action::Show("Models")),
+            Intent::Compare => {
+                let compare = &mut self.view.compare;
+                compare.is_open = !compare.is_open;
+                if compare.is_open {
+                    compare.ask_about(&self.state.shown().draft);
+                }
+            }
             Intent::BeginExport => self.view.export = Some(ExportDialog::new(self.state.shown())),
         }
     }
@@ -248,6 +255,11 @@ impl ChatPage {
                 let name = if habits.options { "Hide options" } else { "Show options" };
                 if icon_button(ui, Icon::Options, name).clicked() {
                     habits.options = !habits.options;
+                }
+                let tip = "One prompt by several ways to speculate, side by side (Ctrl+Shift+M)";
+                let is_open = self.view.compare.is_open;
+                if ui.selectable_label(is_open, "Compare").on_hover_text(tip).clicked() {
+                    intents.push(Intent::Compare);
                 }
                 let shown = self.state.shown();
                 if !shown.tree.is_empty()
@@ -296,6 +308,7 @@ impl Page for ChatPage {
         self.take_found();
         let is_behind = self.drain(now);
         self.state.save_due(now);
+        self.view.compare.logic(ctx.actions);
         self.view.rack.logic(ctx.engine, ctx.models, &mut ctx.settings.chat);
         ctx.actions.append(&mut self.state.take_actions());
         if let Some(egui) = self.egui.as_ref().filter(|_| is_behind) {
@@ -349,6 +362,11 @@ impl Page for ChatPage {
 
         CentralPanel::default().show(ui, |ui| {
             self.header_ui(ui, &mut intents);
+            if self.view.compare.is_open {
+                let View { compare, .. } = &mut self.view;
+                compare.ui(ui, ctx.engine, ctx.models, &ctx.settings.chat);
+                return;
+            }
             Panel::bottom("chat composer").show_separator_line(false).show(ui, |ui| {
                 let options = &mut ctx.settings.chat;
                 draft = composer_ui(ui, &self.state, &mut self.view, options, &mut intents);
@@ -384,7 +402,7 @@ impl Page for ChatPage {
     }
 
     fn commands(&self) -> Vec<PageCommand> {
-        commands::commands(&self.state)
+        commands::commands(&self.state, &self.view)
     }
 
     fn run(&mut self, command: &'static str, ctx: &mut Context<'_>) {
@@ -402,6 +420,9 @@ impl Page for ChatPage {
     }
 
     fn activity(&self) -> Option<Activity> {
+        if let Some(activity) = self.view.compare.activity() {
+            return Some(activity);
+        }
         let (conversation, writing) = self.state.writer()?;
         let reply = conversation.tree.reply(writing.node)?;
         let figures = &reply.figures;

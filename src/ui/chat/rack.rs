@@ -1,4 +1,4 @@
-//! The rack: LoRA adapters, each with a switch and a scale, in the order they are put on.
+//! The rack: LoRA adapters, each with a switch and a scale.
 
 use std::{
     path::{Path, PathBuf},
@@ -148,29 +148,8 @@ pub fn rack_ui(ui: &mut Ui, rack: &mut Rack, slots: &mut Vec<AdapterSlot>) {
         };
         ui.label(muted(ui, text));
     }
-    let n_rows = slots.len();
-    let mut change = None;
-    for (row_idx, id) in rows.iter().enumerate() {
-        ui.push_id(id, |ui| {
-            row_ui(ui, rack, slots, id);
-            if row_idx < n_rows && n_rows > 1 {
-                ui.horizontal(|ui| {
-                    let up = ui.add_enabled(row_idx > 0, Button::new("Earlier").small());
-                    let up = up.on_hover_text("Put it on before the one above");
-                    if up.on_disabled_hover_text("It is the first").clicked() {
-                        change = Some((row_idx, row_idx - 1));
-                    }
-                    let down = ui.add_enabled(row_idx + 1 < n_rows, Button::new("Later").small());
-                    let down = down.on_hover_text("Put it on after the one below");
-                    if down.on_disabled_hover_text("It is the last").clicked() {
-                        change = Some((row_idx, row_idx + 1));
-                    }
-                });
-            }
-        });
-    }
-    if let Some((from, to)) = change {
-        slots.swap(from, to);
+    for id in &rows {
+        ui.push_id(id, |ui| row_ui(ui, rack, slots, id));
     }
     ui.horizontal(|ui| {
         let can_ask = rack.dialog.is_none();

@@ -6,10 +6,9 @@ use eframe::egui::{Context, Id};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    conversation::ConversationId, export::ExportDialog, figures::Plots, rack::Rack,
-    transcript::Transcript, tree::NodeId,
+    compare::Compare, conversation::ConversationId, export::ExportDialog, figures::Plots,
+    rack::Rack, speculation::SpeculationChoice, transcript::Transcript, tree::NodeId,
 };
-use crate::domain::Speculative;
 
 /// How the page is looked at.
 pub struct View {
@@ -33,8 +32,10 @@ pub struct View {
     pub rack: Rack,
     /// The export that is being set up.
     pub export: Option<ExportDialog>,
-    /// Options of the ways to speculate that are not chosen.
-    pub speculations: [Speculative; 4],
+    /// The ways to speculate, those that are not chosen too.
+    pub speculation: SpeculationChoice,
+    /// The comparison of ways to speculate.
+    pub compare: Compare,
 }
 
 /// What is kept over a restart.
@@ -122,6 +123,8 @@ pub enum Intent {
     OpenModels,
     /// Set up an export.
     BeginExport,
+    /// Compare ways to speculate, or go back to the conversation.
+    Compare,
 }
 
 impl Default for Habits {
@@ -160,12 +163,8 @@ impl View {
             plots: Plots::default(),
             rack: Rack::default(),
             export: None,
-            speculations: [
-                Speculative::None,
-                Speculative::NGRAM,
-                Speculative::SUFFIX,
-                Speculative::ADAPTIVE,
-            ],
+            speculation: SpeculationChoice::default(),
+            compare: Compare::default(),
         }
     }
 }

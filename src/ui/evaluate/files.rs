@@ -3,16 +3,18 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 use crate::{
     audio,
     domain::{Evaluation, TestSentence},
     engine::Trial,
-    job::{self, Job, Waker},
+    job::{Job, Waker},
     plot,
-    ui::units,
+    ui::{
+        exporting::{self, Export, begin},
+        units,
+    },
 };
 
 /// What can be written.
@@ -64,9 +66,6 @@ impl Format {
 /// Sentences with the recordings of a folder.
 pub(super) type Recordings = Job<(), Result<Vec<Trial>, String>>;
 
-/// A file that is ready to be written.
-pub(super) type Export = Job<(), Result<(PathBuf, Arc<[u8]>), String>>;
-
 /// Reads the recordings of sentences: `NAME.wav` in a folder.
 pub(super) fn read_recordings(
     sentences: Vec<TestSentence>,
@@ -100,30 +99,5 @@ pub(super) fn read_recordings(
 
 /// Makes a file of an evaluation, whose place must be free.
 pub(super) fn export(evaluation: Evaluation, format: Format, to: &Path, waker: Waker) -> Export {
-    let mut path = to.as_os_str().to_owned();
-    path.push(".");
-    path.push(format.extension());
-    let path = PathBuf::from(path);
-    begin("export", waker, move || {
-        if path.exists() {
-            let advice = "there is a file of that name; type another one";
-            return Err(format!("{advice}: {}", path.display()));
-        }
-        let bytes = format.bytes(&evaluation)?;
-        Ok((path, bytes.into()))
-    })
-}
-
-fn begin<T: Send + 'static>(
-    name: &'static str,
-    waker: Waker,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Job<(), T> {
-    let (reply, job) = job::channel(waker);
-    // Without a thread the reply is dropped, and the page sees the job as lost.
-    let spawned = thread::Builder::new().name(name.into()).spawn(move || reply.finish(work()));
-    if let Err(error) = spawned {
-        tracing::error!("no {name} thread: {error}");
-    }
-    job
+    exporting::export(to, format.extension(), waker, move || format.bytes(&evaluation))
 }

@@ -7,7 +7,7 @@ use eframe::egui::{
 };
 
 use super::{
-    files::{Export, Format, Recordings, export, read_recordings},
+    files::{Format, Recordings, export, read_recordings},
     results::results_ui,
     setup::{self, setup_ui},
     state::{EvaluateState, Phase},
@@ -17,7 +17,9 @@ use crate::{
     engine::{EngineJob, ErrorKind, EvaluateEvent, EvaluateRequest, Trial},
     job::{Update, Waker},
     ui::{
-        Action, Activity, Context, Page, PageCommand, Toast, theme,
+        Activity, Context, Page, PageCommand,
+        exporting::{Export, hear_exports},
+        theme,
         widgets::{empty_state_ui, progress_ui},
     },
 };
@@ -135,21 +137,6 @@ impl EvaluatePage {
         }
     }
 
-    fn hear_exports(&mut self, ctx: &mut Context<'_>) {
-        self.exports.retain(|export| match export.poll() {
-            Some(Update::Done(Ok((path, bytes)))) => {
-                ctx.actions.push(Action::WriteFile { path, bytes });
-                false
-            }
-            Some(Update::Done(Err(why))) => {
-                ctx.actions.push(Action::Toast(Toast::error(format!("Not exported: {why}"))));
-                false
-            }
-            Some(Update::Lost) => false,
-            _ => true,
-        });
-    }
-
     fn head_ui(&mut self, ui: &mut Ui, ctx: &mut Context<'_>) {
         ui.horizontal(|ui| {
             ui.heading("Evaluate");
@@ -239,7 +226,7 @@ impl Page for EvaluatePage {
         }
         self.hear_recordings(ctx);
         self.hear_engine();
-        self.hear_exports(ctx);
+        hear_exports(&mut self.exports, ctx.actions);
         self.blocked = self.state.blocked(ctx.models);
     }
 
