@@ -566,7 +566,7 @@ pub enum Metric {
     Dnsmos,
     /// Skips, repeats and stalls
     Attention,
-    /// Mel L1, MCD and F0 beside recordings; STOI of copies
+    /// Mel L1, MCD and F0 beside recordings; STOI and PESQ of copies
     Reference,
 }
 

@@ -58,15 +58,19 @@ fn cell(figure: Figure, interval: Option<Interval>) -> String {
 fn faults(evaluation: &Evaluation, names: &[String]) -> String {
     let mut text = String::new();
     for score in &evaluation.scores {
-        let what = match (&score.failed, &score.attention_faults) {
-            (Some(why), _) => format!("could not be spoken: {why}"),
-            (None, Some(faults)) => format!("attention {faults}"),
-            (None, None) => continue,
+        let mut wrong: Vec<String> = match (&score.failed, &score.attention_faults) {
+            (Some(why), _) => vec![format!("could not be spoken: {why}")],
+            (None, Some(faults)) => vec![format!("attention {faults}")],
+            (None, None) => Vec::new(),
         };
+        let not_taken = score.not_taken.iter();
+        wrong.extend(not_taken.map(|(figure, why)| format!("no {}: {why}", figure.label())));
         let name = names.get(score.system_idx).map_or("", String::as_str);
         let sentence = evaluation.sentences.get(score.sentence_idx);
         let sentence = sentence.map_or("", |sentence| sentence.name.as_str());
-        text += &format!("{name}, sentence {sentence}: {what}\n");
+        for what in wrong {
+            text += &format!("{name}, sentence {sentence}: {what}\n");
+        }
     }
     if text.is_empty() { text } else { format!("\n{text}") }
 }
@@ -95,6 +99,7 @@ mod tests {
             ..Evaluation::default()
         };
         evaluation.scores[1].attention_faults = Some("stalls".into());
+        evaluation.scores[2].not_taken.insert(Figure::PesqWb, "no speech".into());
         evaluation.not_measured.insert(Measure::Wer, "not measured: fetch it".into());
         let table = table(&evaluation);
         let row = |start: &str, nth: usize| {
@@ -106,5 +111,6 @@ mod tests {
         assert_eq!(row("ann ", 1), "ann -");
         assert!(table.contains("Word errors: not measured: fetch it"), "{table}");
         assert!(table.contains("joe, sentence 001: attention stalls"), "{table}");
+        assert!(table.contains("ann, sentence 000: no PESQ WB: no speech"), "{table}");
     }
 }

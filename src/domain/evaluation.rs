@@ -106,6 +106,10 @@ pub enum Figure {
     Stoi,
     /// The extended one.
     Estoi,
+    /// PESQ beside a recording, wide band.
+    PesqWb,
+    /// The same in narrow band.
+    PesqNb,
 }
 
 /// What values are good ones.
@@ -119,7 +123,7 @@ pub enum Sense {
 
 impl Figure {
     /// Every one, in the order of tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Rtf,
         Self::RtfAcoustic,
         Self::RtfVocoder,
@@ -140,6 +144,8 @@ impl Figure {
         Self::VoicingErrorPercent,
         Self::Stoi,
         Self::Estoi,
+        Self::PesqWb,
+        Self::PesqNb,
     ];
 
     /// Its name in files.
@@ -228,6 +234,16 @@ impl Figure {
             }
             Self::Stoi => ("stoi", "STOI", "Intelligibility beside the recording, up to 1"),
             Self::Estoi => ("estoi", "ESTOI", "Extended STOI, up to 1"),
+            Self::PesqWb => (
+                "pesq_wb",
+                "PESQ WB",
+                "Quality beside the recording, 1 to 4.6: P.862.2 (wide band), at 16 kHz",
+            ),
+            Self::PesqNb => (
+                "pesq_nb",
+                "PESQ NB",
+                "The same as through a telephone, 1 to 4.5: P.862 with P.862.1 (narrow band), at 16 kHz",
+            ),
         }
     }
 
@@ -256,7 +272,9 @@ impl Figure {
             | Self::FocusRate
             | Self::DiagonalRate
             | Self::Stoi
-            | Self::Estoi => Sense::Higher,
+            | Self::Estoi
+            | Self::PesqWb
+            | Self::PesqNb => Sense::Higher,
             _ => Sense::Lower,
         }
     }
@@ -296,6 +314,9 @@ pub struct ScoredSentence {
     pub duration_secs: f64,
     /// What was measured.
     pub figures: BTreeMap<Figure, f64>,
+    /// Why some could not be.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_taken: BTreeMap<Figure, String>,
     /// What the recognizer wrote down, where it listened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<String>,

@@ -90,6 +90,10 @@ fn copies_come_through_and_griffin_lim_less_than_the_neural_vocoder() {
     assert_eq!(report["table"][0]["system"], "copy:hifigan");
     assert_eq!(report["table"][1]["system"], "copy:griffin-lim");
     assert!(mean(&report, 0, Figure::Stoi) > 0.9, "{report}");
+    for figure in [Figure::PesqWb, Figure::PesqNb] {
+        let scores = [0, 1].map(|system| mean(&report, system, figure));
+        assert!(scores.iter().all(|score| (1.5..4.6).contains(score)), "{figure:?}: {scores:?}");
+    }
     assert!(mean(&report, 0, Figure::McdDb) < mean(&report, 1, Figure::McdDb), "{report}");
     let why = report["evaluation"]["not_measured"]["wer"].as_str().unwrap();
     assert!(why.contains("text of the recordings"), "{why}");

@@ -1,4 +1,4 @@
-//! Golden tests of figures: against pystoi, librosa, pyworld's tracks, the ONNX runtime and torch.
+//! Golden tests of figures: against pystoi, pesq, librosa, pyworld's tracks, the ONNX runtime and torch.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,7 +6,7 @@ use formant::{
     domain::{Attention, AttentionDiagnosis},
     dsp::time_warping_path,
     metrics::{
-        Dnsmos, f0_distance, mel_cepstrum, mel_decibels, mel_distance, stoi,
+        Bandwidth, Dnsmos, f0_distance, mel_cepstrum, mel_decibels, mel_distance, pesq, stoi,
         whisper::{Network, Said, log_mel},
     },
     nn::{Stepper, Weights},
@@ -60,6 +60,19 @@ fn golden_intelligibility() {
         let through = stoi(&reference, &degraded, rate).unwrap();
         fixture.check("stoi", &[through.stoi as f32]);
         fixture.check("estoi", &[through.estoi as f32]);
+    }
+}
+
+/// The scores are those of the Python package `pesq` 0.0.4 on the same samples.
+#[test]
+fn golden_quality() {
+    for fixture in fixtures("metrics") {
+        let (reference, degraded) = (fixture.values("ref"), fixture.values("deg"));
+        let rate = fixture.count("sr").unwrap() as u32;
+        for (bandwidth, oracle) in [(Bandwidth::Wide, 1.214_701), (Bandwidth::Narrow, 1.590_9)] {
+            let ours = pesq(&reference, &degraded, rate, bandwidth).unwrap();
+            assert!((ours - oracle).abs() < 1e-3, "{bandwidth:?}: {ours}, not {oracle}");
+        }
     }
 }
 

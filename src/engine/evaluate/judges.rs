@@ -8,13 +8,15 @@ use crate::{
     dsp::{self, LowPass, time_warping_path},
     job::Cancelled,
     metrics::{
-        CEPSTRUM, Dnsmos, Whisper, f0_distance, mel_cepstrum, mel_distance, scored_words, stoi,
-        word_errors,
+        Bandwidth, CEPSTRUM, Dnsmos, Whisper, f0_distance, mel_cepstrum, mel_distance, pesq,
+        scored_words, stoi, word_errors,
     },
 };
 
 /// Samples from one pitch to the next, as in the mel frames they are paired with.
 const PITCH_HOP: usize = 256;
+/// The rate that PESQ is taken at, in both bands.
+const PESQ_RATE: u32 = 16_000;
 
 /// Those who listen.
 pub(super) struct Judges {
@@ -80,6 +82,11 @@ impl Judges {
         if let Some(reference) = occasion.reference.filter(|_| self.wants(Measure::Reference)) {
             compare(&utterance.waveform, reference, occasion.is_copy, figures);
             go_on()?;
+            // A copy tells what the vocoder lost; another reading of the text differs in all.
+            if occasion.is_copy {
+                rate_copy(&utterance.waveform, reference, &mut score);
+                go_on()?;
+            }
         }
         if let Some(whisper) = self.whisper.as_ref().filter(|_| self.wants(Measure::Wer)) {
             let words = scored_words(occasion.text);
@@ -140,5 +147,25 @@ fn compare(
     if let Some(through) = is_copy.then(|| stoi(&recorded, &sound.samples, rate)).flatten() {
         figures.insert(Figure::Stoi, through.stoi);
         figures.insert(Figure::Estoi, through.estoi);
+    }
+}
+
+/// PESQ of a copy, or why there is none.
+fn rate_copy(sound: &Waveform, reference: &Waveform, score: &mut ScoredSentence) {
+    let at_rate = |waveform: &Waveform| {
+        dsp::resample(&waveform.samples, waveform.sample_rate, PESQ_RATE, LowPass::Scipy)
+    };
+    let (reference, sound) = (at_rate(reference), at_rate(sound));
+    for (figure, bandwidth) in
+        [(Figure::PesqWb, Bandwidth::Wide), (Figure::PesqNb, Bandwidth::Narrow)]
+    {
+        match pesq(&reference, &sound, PESQ_RATE, bandwidth) {
+            Ok(value) => {
+                score.figures.insert(figure, value);
+            }
+            Err(error) => {
+                score.not_taken.insert(figure, error.to_string());
+            }
+        }
     }
 }

@@ -66,12 +66,7 @@ pub fn commands(state: &State, view: &View) -> Vec<PageCommand> {
         command(SEND, "Send message", None, state.cannot_send()),
         command(NEW, "New conversation", Some((Modifiers::COMMAND, Key::N)), None),
         command(REGENERATE, "Regenerate reply", Some((Modifiers::COMMAND, Key::R)), regenerate),
-        command(
-            STOP,
-            "Stop writing",
-            None,
-            is_idle.then_some("no reply is being written"),
-        ),
+        command(STOP, "Stop writing", None, is_idle.then_some("no reply is being written")),
         command(READ_ALOUD, "Read last reply aloud", None, no_reply),
         command(COLORS, "Colour tokens by origin", Some((CTRL_SHIFT, Key::T)), None),
         command(NEXT, "Next conversation", Some((Modifiers::COMMAND, Key::PageDown)), None),

@@ -146,5 +146,8 @@ fn told(score: &ScoredSentence) -> String {
     if let Some(faults) = &score.attention_faults {
         parts.push(format!("attention {faults}"));
     }
+    for (figure, why) in &score.not_taken {
+        parts.push(format!("no {}: {why}", figure.label()));
+    }
     parts.join(" · ")
 }
