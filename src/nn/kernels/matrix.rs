@@ -28,6 +28,9 @@ const ROWS_TOGETHER: usize = 4;
 /// unpacking it some times.
 const ROWS_TO_UNPACK: usize = 3 * ROWS_TOGETHER;
 
+/// Tiles of plain numbers that a single row meets at once: the sums of one would wait for each other.
+const TILES_TOGETHER: usize = 4;
+
 /// `(n_out, n_in)` weights.
 #[derive(Debug)]
 pub struct Matrix {
@@ -202,8 +205,14 @@ impl<P: Piece> Weights for Packed<P> {
         let n_pieces = rows.n_in() / P::N_INPUTS;
         let inputs = P::inputs(rows);
         let row_len = inputs.len() / rows.n_rows();
-        let tiles = self.0[block.first() / TILE * n_pieces..].chunks_exact(n_pieces);
-        for (pieces, first) in tiles.zip((0..block.len()).step_by(TILE)) {
+        let pieces = &self.0[block.first() / TILE * n_pieces..];
+        let n_done = if P::IS_PLAIN && rows.n_rows() == 1 {
+            multiply_one(instructions, pieces, inputs, &mut block)
+        } else {
+            0
+        };
+        let tiles = pieces.chunks_exact(n_pieces).zip((0..block.len()).step_by(TILE));
+        for (pieces, first) in tiles.skip(n_done) {
             let unpacked = if rows.n_rows() >= ROWS_TO_UNPACK {
                 P::unpack(instructions, pieces)
             } else {
@@ -221,6 +230,24 @@ impl<P: Piece> Weights for Packed<P> {
             }
         }
     }
+}
+
+/// Multiplies a single row with as many tiles as come in groups; returns how many.
+fn multiply_one<P: Piece>(
+    instructions: Instructions,
+    pieces: &[P],
+    row: &[P::Input],
+    block: &mut ColumnBlock<'_>,
+) -> usize {
+    let n_pieces = row.len();
+    let out = block.row(0);
+    let groups = out.chunks_exact_mut(TILES_TOGETHER * TILE);
+    let n_groups = groups.len();
+    for (out, pieces) in groups.zip(pieces.chunks_exact(TILES_TOGETHER * n_pieces)) {
+        let tiles = std::array::from_fn(|i| &pieces[i * n_pieces..][..n_pieces]);
+        out.copy_from_slice(P::products_of_tiles(instructions, tiles, row).as_flattened());
+    }
+    n_groups * TILES_TOGETHER
 }
 
 /// The weights of sixteen outputs.
@@ -283,6 +310,18 @@ trait Piece: Debug + Send + Sync + Sized + 'static {
         unpacked: &[Unpacked],
         rows: [&[Self::Input]; ROWS],
     ) -> [[f32; TILE]; ROWS];
+
+    /// The outputs of several tiles for one row.
+    fn products_of_tiles(
+        instructions: Instructions,
+        tiles: [&[Self]; TILES_TOGETHER],
+        row: &[Self::Input],
+    ) -> [[f32; TILE]; TILES_TOGETHER] {
+        tiles.map(|pieces| {
+            let [outputs] = Self::products(instructions, pieces, &[], [row]);
+            outputs
+        })
+    }
 }
 
 impl<T: VectorBlocks> Piece for T {
@@ -361,6 +400,25 @@ impl<T: VectorPlain> Piece for [T; TILE] {
             Instructions::Avx512(avx512) => avx512.plain(pieces, rows),
             #[cfg(target_arch = "aarch64")]
             Instructions::Neon(neon) => neon.plain(pieces, rows),
+        }
+    }
+
+    fn products_of_tiles(
+        instructions: Instructions,
+        tiles: [&[Self]; TILES_TOGETHER],
+        row: &[f32],
+    ) -> [[f32; TILE]; TILES_TOGETHER] {
+        match instructions {
+            Instructions::Portable => tiles.map(|pieces| portable::plain(pieces, row)),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(avx2) => avx2.plain_tiles(tiles, row),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(avx512) => avx512.plain_tiles(tiles, row),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(neon) => tiles.map(|pieces| {
+                let [outputs] = neon.plain(pieces, [row]);
+                outputs
+            }),
         }
     }
 }
@@ -534,7 +592,7 @@ mod tests {
         #[test]
         fn a_row_in_company_is_the_row_alone(
             format in 0..FORMATS.len(),
-            n_out in 1usize..70,
+            n_out in 1usize..150,
             n_rows in 1usize..17,
             seed in any::<u32>(),
         ) {

@@ -63,6 +63,16 @@ impl Avx2 {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { plain(vectors, rows) }
     }
+
+    /// The same of one row with several tiles, whose sums do not wait for each other.
+    pub fn plain_tiles<T: Plain, const TILES: usize>(
+        self,
+        tiles: [&[[T; TILE]]; TILES],
+        row: &[f32],
+    ) -> [[f32; TILE]; TILES] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { plain_tiles(tiles, row) }
+    }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -95,6 +105,42 @@ fn plain<T: Plain, const ROWS: usize>(
         }
     }
     let mut outputs = [[0.0; TILE]; ROWS];
+    for (outputs, sums) in outputs.iter_mut().zip(sums) {
+        *outputs = store_pair(sums);
+    }
+    outputs
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn plain_tiles<T: Plain, const TILES: usize>(
+    tiles: [&[[T; TILE]]; TILES],
+    row: &[f32],
+) -> [[f32; TILE]; TILES] {
+    let mut sums = [[_mm256_setzero_ps(); 2]; TILES];
+    for (stretch_idx, row) in row.chunks(PLAIN_STRETCH).enumerate() {
+        let mut tiles = tiles;
+        for tile in &mut tiles {
+            *tile = &tile[stretch_idx * PLAIN_STRETCH..][..row.len()];
+        }
+        let mut partial = [[_mm256_setzero_ps(); 2]; TILES];
+        for (input, value) in row.iter().enumerate() {
+            let value = _mm256_set1_ps(*value);
+            for (partial, tile) in partial.iter_mut().zip(tiles) {
+                let halves = tile[input].as_chunks().0;
+                for h in 0..2 {
+                    // SAFETY: this function's caller has made sure of the instructions.
+                    let weights = unsafe { T::load(&halves[h]) };
+                    partial[h] = _mm256_fmadd_ps(weights, value, partial[h]);
+                }
+            }
+        }
+        for (sums, partial) in sums.iter_mut().zip(partial) {
+            for h in 0..2 {
+                sums[h] = _mm256_add_ps(sums[h], partial[h]);
+            }
+        }
+    }
+    let mut outputs = [[0.0; TILE]; TILES];
     for (outputs, sums) in outputs.iter_mut().zip(sums) {
         *outputs = store_pair(sums);
     }

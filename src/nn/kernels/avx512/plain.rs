@@ -63,6 +63,16 @@ impl Avx512 {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { plain(vectors, rows) }
     }
+
+    /// The same of one row with several tiles, whose sums do not wait for each other.
+    pub fn plain_tiles<T: Plain, const TILES: usize>(
+        self,
+        tiles: [&[[T; TILE]]; TILES],
+        row: &[f32],
+    ) -> [[f32; TILE]; TILES] {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { plain_tiles(tiles, row) }
+    }
 }
 
 #[target_feature(enable = "avx512f")]
@@ -89,6 +99,37 @@ fn plain<T: Plain, const ROWS: usize>(
         }
     }
     let mut outputs = [[0.0; TILE]; ROWS];
+    for (outputs, sums) in outputs.iter_mut().zip(sums) {
+        *outputs = store(sums);
+    }
+    outputs
+}
+
+#[target_feature(enable = "avx512f")]
+fn plain_tiles<T: Plain, const TILES: usize>(
+    tiles: [&[[T; TILE]]; TILES],
+    row: &[f32],
+) -> [[f32; TILE]; TILES] {
+    let mut sums = [_mm512_setzero_ps(); TILES];
+    for (stretch_idx, row) in row.chunks(PLAIN_STRETCH).enumerate() {
+        let mut tiles = tiles;
+        for tile in &mut tiles {
+            *tile = &tile[stretch_idx * PLAIN_STRETCH..][..row.len()];
+        }
+        let mut partial = [_mm512_setzero_ps(); TILES];
+        for (input, value) in row.iter().enumerate() {
+            let value = _mm512_set1_ps(*value);
+            for (partial, tile) in partial.iter_mut().zip(tiles) {
+                // SAFETY: this function's caller has made sure of the instructions.
+                let weights = unsafe { T::load(&tile[input]) };
+                *partial = _mm512_fmadd_ps(weights, value, *partial);
+            }
+        }
+        for (sums, partial) in sums.iter_mut().zip(partial) {
+            *sums = _mm512_add_ps(*sums, partial);
+        }
+    }
+    let mut outputs = [[0.0; TILE]; TILES];
     for (outputs, sums) in outputs.iter_mut().zip(sums) {
         *outputs = store(sums);
     }
