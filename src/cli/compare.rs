@@ -75,6 +75,7 @@ fn print_json(comparison: &Comparison) -> Result<()> {
             "speed_up_wall": method.speed_up(plain, Sample::tokens_per_sec),
             "acceptance_length": method.counts.acceptance_length(),
             "acceptance_by_position": method.counts.acceptance_by_position().collect::<Vec<_>>(),
+            "drafter_bytes": method.drafter_bytes,
             "counts": method.counts,
             "sameness": method.sameness,
             "text": method.text,
@@ -97,7 +98,7 @@ fn table(comparison: &Comparison) -> String {
     let Comparison { model, arithmetic, n_threads, prompt_tokens, methods } = comparison;
     let mut text = format!(
         "{model} on {arithmetic}, {n_threads} threads, {prompt_tokens} prompt tokens\n\n\
-         {:<16}{:>8}{:>11}{:>10}{:>8}  {:<22}{:>20}  {}\n",
+         {:<16}{:>8}{:>11}{:>10}{:>8}  {:<22}{:>20}{:>10}  {}\n",
         "method",
         "tok/s",
         "tok/cpu-s",
@@ -105,6 +106,7 @@ fn table(comparison: &Comparison) -> String {
         "length",
         "accepted by position",
         "speed-up (cpu)",
+        "memory",
         "text"
     );
     let plain = &methods[0];
@@ -128,7 +130,7 @@ fn table(comparison: &Comparison) -> String {
             .map(|spread| format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max));
         writeln!(
             text,
-            "{:<16}{:>8}{:>11}{:>10}{:>8}  {:<22}{:>20}  {}",
+            "{:<16}{:>8}{:>11}{:>10}{:>8}  {:<22}{:>20}{:>10}  {}",
             method.speculative.label(),
             middle(method.tokens_per_sec()),
             middle(method.tokens_per_cpu_sec()),
@@ -136,6 +138,7 @@ fn table(comparison: &Comparison) -> String {
             number(method.counts.acceptance_length()),
             by_position.join(" "),
             speed_up.unwrap_or_default(),
+            format!("{:.1} MB", method.drafter_bytes as f64 / 1e6),
             sameness(method.sameness),
         )
         .expect("text takes any length");

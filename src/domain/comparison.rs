@@ -15,6 +15,8 @@ pub struct MethodMeasurement {
     pub n_passes: usize,
     /// What was drafted and what stood, in the last go.
     pub counts: SpeculationCounts,
+    /// The most bytes that the drafter held: what it has learnt, weights, caches.
+    pub drafter_bytes: u64,
     /// Whether the text is the same as without speculation.
     pub sameness: Sameness,
     /// What was written.
@@ -94,7 +96,7 @@ impl MethodMeasurement {
 /// A line of figures for each way, plain decoding first among them.
 pub fn comparison_csv(methods: &[MethodMeasurement]) -> String {
     let mut csv = "method,tokens_per_sec,tokens_per_cpu_sec,speed_up,speed_up_min,speed_up_max,\
-                   tokens_per_pass,acceptance_length,verdict\n"
+                   tokens_per_pass,acceptance_length,drafter_bytes,verdict\n"
         .to_owned();
     let number = |value: Option<f64>| value.map_or_else(String::new, |it| format!("{it:.4}"));
     for method in methods {
@@ -114,6 +116,7 @@ pub fn comparison_csv(methods: &[MethodMeasurement]) -> String {
             number(speed_up.map(|it| it.max)),
             number(method.tokens_per_pass()),
             number(method.counts.acceptance_length()),
+            method.drafter_bytes.to_string(),
             verdict.to_owned(),
         ];
         csv.push_str(&columns.join(","));
@@ -149,6 +152,7 @@ mod tests {
             counts: SpeculationCounts::default(),
             sameness: Sameness::Identical,
             text: String::new(),
+            drafter_bytes: 0,
             pass_bytes: Vec::new(),
         };
         // The machine was twice as slow in the second turn.

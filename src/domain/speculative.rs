@@ -173,6 +173,8 @@ impl Speculative {
     pub fn label(&self) -> &'static str {
         match self {
             Self::None => "off",
+            Self::Ngram { min: 1, max: 3, .. } => "PLD",
+            Self::Ngram { occurrence: Occurrence::Latest, .. } => "n-gram, latest",
             Self::Ngram { .. } => Method::Ngram.label(),
             Self::Suffix { .. } => Method::Suffix.label(),
             Self::Retrieval { .. } => Method::Retrieval.label(),
@@ -189,8 +191,9 @@ impl Speculative {
         match self {
             Self::None => label.to_owned(),
             Self::Ngram { min, max, draft_tokens, occurrence } => {
-                let latest = if *occurrence == Occurrence::Latest { ", latest match" } else { "" };
-                format!("{label} {min}–{max}, {draft_tokens} draft tokens{latest}")
+                let (name, is_latest) = (Method::Ngram.label(), *occurrence == Occurrence::Latest);
+                let latest = if is_latest { ", latest match" } else { "" };
+                format!("{name} {min}–{max}, {draft_tokens} draft tokens{latest}")
             }
             Self::Suffix { draft_tokens, depth, min_probability } => format!(
                 "{label}, depth {depth}, {draft_tokens} draft tokens down to probability {min_probability}"

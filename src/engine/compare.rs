@@ -120,6 +120,7 @@ pub(super) fn run(
                     samples: Vec::new(),
                     n_passes: written.n_passes,
                     counts: SpeculationCounts::default(),
+                    drafter_bytes: 0,
                     sameness,
                     text: model.text(&written.ids),
                     pass_bytes: written.pass_bytes,
@@ -129,6 +130,7 @@ pub(super) fn run(
             let measurement = &mut methods[method_idx];
             measurement.samples.push(written.decode);
             measurement.pass_bytes = written.pass_bytes;
+            measurement.drafter_bytes = written.drafter_bytes;
             (measurement.n_passes, measurement.counts) = (written.n_passes, written.counts);
             if sameness != Sameness::Identical {
                 measurement.sameness = sameness;

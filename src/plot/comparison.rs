@@ -84,6 +84,7 @@ mod tests {
             counts: SpeculationCounts::default(),
             sameness: Sameness::Identical,
             text: String::new(),
+            drafter_bytes: 0,
             pass_bytes: Vec::new(),
         };
         let methods = [method(Speculative::None, 1.0), method(Speculative::NGRAM, 0.5)];

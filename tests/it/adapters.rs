@@ -13,11 +13,11 @@ use crate::support::{complaint, figures, formant_in, json_lines, output, root};
 /// A small Llama with a chat template, and the sizes of its feed-forward layer.
 const BASE: &str = "tests/fixtures/lm/tiny-llama3";
 const N_EMBD: usize = 64;
-const N_FF: usize = 96;
+pub const N_FF: usize = 96;
 const RANK: usize = 2;
 
 /// Writes an adapter of `down_proj` in both blocks, for a feed-forward layer of `n_ff`.
-fn write_adapter(folder: &Path, n_ff: usize) {
+pub fn write_adapter(folder: &Path, n_ff: usize) {
     fs::create_dir_all(folder).unwrap();
     let numbers = |n: usize, size: f32| -> Vec<u8> {
         (0..n).flat_map(|i| (((i * 37 % 19) as f32 - 9.0) * size).to_le_bytes()).collect()
@@ -40,13 +40,13 @@ fn write_adapter(folder: &Path, n_ff: usize) {
     fs::write(folder.join("adapter_config.json"), config.to_string()).unwrap();
 }
 
-struct Setting {
-    data: tempfile::TempDir,
-    adapter: PathBuf,
+pub struct Setting {
+    pub data: tempfile::TempDir,
+    pub adapter: PathBuf,
 }
 
 /// A data folder with the small Llama in its library, and an adapter for it beside it.
-fn setting() -> Setting {
+pub fn setting() -> Setting {
     let data = tempfile::tempdir().unwrap();
     let adapter = data.path().join("sea-shanties");
     write_adapter(&adapter, N_FF);

@@ -1,5 +1,7 @@
 //! The Chat page, driven by its labels over an engine without models; no window is opened.
 
+mod laboratory;
+
 use std::{
     path::PathBuf,
     sync::Arc,

@@ -1,14 +1,20 @@
 //! Whole replies, as the scheduler writes them: what somebody who waits for one gets.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::Stopwatch;
 use crate::{
     domain::{Sample, Sampling, SpeculationCounts, Speculative, Token},
     job::Cancelled,
     lm::{
-        AdapterSet, Backend, Drafter, Error, LanguageModel, Scheduler, SequenceEvent,
-        SequenceRequest, Sources, build_drafter,
+        AdapterSet, Backend, Draft, Drafter, Error, LanguageModel, Limits, Scheduler,
+        SequenceEvent, SequenceRequest, Sources, Verdict, build_drafter,
     },
     nn::kernels::Pool,
 };
@@ -22,6 +28,8 @@ pub struct Written {
     pub n_passes: usize,
     /// Bytes of text that each pass wrote, that of the first token too.
     pub pass_bytes: Vec<usize>,
+    /// The most that the drafter held, beside the text and the model.
+    pub drafter_bytes: u64,
     /// What was drafted, and what stood.
     pub counts: SpeculationCounts,
     /// Between the two likeliest tokens at each of them, in log-probability; none if the request did
@@ -63,7 +71,11 @@ pub fn written_by(
     // One of its own: nothing of an earlier reply is known to it.
     let mut scheduler = Scheduler::new(Arc::clone(pool));
     let n_prompt = request.prompt.len();
-    scheduler.add_with_drafter(request, drafter)?;
+    let drafter_bytes = Arc::new(AtomicU64::new(0));
+    let weighed = drafter.map(|drafter| -> Box<dyn Drafter> {
+        Box::new(Weighed { drafter, most: Arc::clone(&drafter_bytes) })
+    });
+    scheduler.add_with_drafter(request, weighed)?;
     let mut watch = Stopwatch::start();
     let mut prefill = None;
     let (mut ids, mut n_passes, mut n_first) = (Vec::new(), 0, 0);
@@ -94,7 +106,38 @@ pub fn written_by(
     }
     let decode = watch.lap(ids.len() - n_first);
     let prefill = prefill.unwrap_or_else(|| watch.lap(n_prompt));
-    Ok(Written { ids, n_passes, pass_bytes, counts, margins, prefill, decode })
+    let drafter_bytes = drafter_bytes.load(Ordering::Relaxed);
+    Ok(Written { ids, n_passes, pass_bytes, drafter_bytes, counts, margins, prefill, decode })
+}
+
+/// A drafter, and the most that it has held so far.
+struct Weighed {
+    drafter: Box<dyn Drafter>,
+    most: Arc<AtomicU64>,
+}
+
+impl Drafter for Weighed {
+    fn draft(&mut self, context: &[u32], limits: Limits) -> Draft {
+        let draft = self.drafter.draft(context, limits);
+        self.most.fetch_max(self.drafter.n_bytes(), Ordering::Relaxed);
+        draft
+    }
+
+    fn taps(&self) -> &[usize] {
+        self.drafter.taps()
+    }
+
+    fn observe(&mut self, first_position: usize, hidden: &[f32]) {
+        self.drafter.observe(first_position, hidden);
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.drafter.n_bytes()
+    }
+
+    fn judge(&mut self, verdict: &Verdict) {
+        self.drafter.judge(verdict);
+    }
 }
 
 /// How far the likeliest token is ahead of the next.
@@ -197,6 +240,16 @@ mod tests {
         assert_eq!((plain.prefill.n_tokens, plain.n_passes), (4, plain.decode.n_tokens));
         let drafted = written(&model, &[1, 2, 3, 4], 30, Speculative::NGRAM, &pool).unwrap();
         assert_eq!(drafted.ids, plain.ids);
+    }
+
+    #[test]
+    fn what_a_drafter_holds_is_told() {
+        let (model, pool) = (tiny::model(1), Arc::default());
+        let bytes = |speculative| {
+            written(&model, &[1, 2, 3, 4], 30, speculative, &pool).unwrap().drafter_bytes
+        };
+        assert_eq!((bytes(Speculative::None), bytes(Speculative::NGRAM)), (0, 0));
+        assert!(bytes(Speculative::SUFFIX) > 0);
     }
 
     #[test]

@@ -159,6 +159,10 @@ impl Adaptive {
 }
 
 impl Drafter for Adaptive {
+    fn n_bytes(&self) -> u64 {
+        self.arms.iter().map(|arm| arm.drafter.n_bytes()).sum()
+    }
+
     fn draft(&mut self, context: &[u32], limits: Limits) -> Draft {
         self.learn(context);
         self.n_steps += 1;

@@ -73,6 +73,10 @@ impl DraftModel {
 }
 
 impl Drafter for DraftModel {
+    fn n_bytes(&self) -> u64 {
+        self.model.n_bytes() + self.cache.n_bytes()
+    }
+
     fn draft(&mut self, context: &[u32], limits: Limits) -> Draft {
         let n_tokens = self.draft_tokens.min(limits.n_tokens).min(limits.depth);
         // The last token is read again if need be, to learn what follows it.

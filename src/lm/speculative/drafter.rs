@@ -29,6 +29,11 @@ pub trait Drafter: Send {
         let (_, _) = (first_position, hidden);
     }
 
+    /// Bytes that it holds beside the text and the model: what it has learnt, weights, caches.
+    fn n_bytes(&self) -> u64 {
+        0
+    }
+
     /// Hears what became of its last draft, or of a step without one.
     fn judge(&mut self, verdict: &Verdict) {
         let _ = verdict;

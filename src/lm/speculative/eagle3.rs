@@ -249,6 +249,11 @@ fn prune(all: &[Candidate], n_tokens: usize, min_probability: f32) -> Vec<Candid
 }
 
 impl Drafter for Eagle3 {
+    fn n_bytes(&self) -> u64 {
+        let heard = self.heard.capacity() * size_of::<f32>();
+        self.head.n_bytes() + self.cache.n_bytes() + heard as u64
+    }
+
     fn taps(&self) -> &[usize] {
         &self.taps
     }

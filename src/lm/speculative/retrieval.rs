@@ -92,6 +92,10 @@ pub struct Retrieval {
 }
 
 impl Drafter for Retrieval {
+    fn n_bytes(&self) -> u64 {
+        self.documents.n_bytes() as u64
+    }
+
     fn draft(&mut self, context: &[u32], limits: Limits) -> Draft {
         let Self { documents, min, max, draft_tokens } = self;
         let most = (*draft_tokens).min(limits.n_tokens);

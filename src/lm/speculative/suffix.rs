@@ -64,6 +64,10 @@ impl Drafter for Suffix {
             draft(past, MatchSource::Past, positions)
         }
     }
+
+    fn n_bytes(&self) -> u64 {
+        (self.here.n_bytes() + self.past.size().n_bytes) as u64
+    }
 }
 
 impl Drop for Suffix {

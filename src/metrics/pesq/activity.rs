@@ -35,7 +35,9 @@ impl Activity {
         let mean = powers.iter().sum::<f64>() / powers.len() as f64;
         let loudest = powers.iter().copied().fold(0.0, f64::max);
         let least = if loudest > 0.0 { LEAST_POWER * loudest } else { 1.0 };
-        powers.iter_mut().for_each(|power| *power = power.max(least));
+        for power in &mut powers {
+            *power = power.max(least);
+        }
         let threshold = noise_threshold(&powers, mean);
 
         let mut track = Track { least, speaks: vec![false; powers.len()], powers };

@@ -204,14 +204,15 @@ fn convolve(a: &[f64], b: &[f64]) -> Vec<f64> {
     out
 }
 
+/// Mean power under which nothing is there to be compared.
+const NOTHING: f64 = 1e-6;
+
 /// The lag within a range at which the magnitudes of two stretches correlate most, with how much.
 pub(super) fn best_shift(reference: &[f64], degraded: &[f64], range: usize) -> (i64, f64) {
     let n = reference.len();
     let energy = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>();
     let n_fft = (2 * n).next_power_of_two();
     let energies = [energy(reference), energy(degraded)];
-    /// Mean power under which nothing is there to be compared.
-    const NOTHING: f64 = 1e-6;
     if energies.iter().any(|energy| energy / n_fft as f64 <= NOTHING) {
         return (0, 0.0);
     }

@@ -147,7 +147,9 @@ fn take_response(ear: &Ear, reference: &mut [Vec<f64>], degraded: &[Vec<f64>], n
         let ratio = (average(degraded, band) + RESPONSE_OFFSET)
             / (average(reference, band) + RESPONSE_OFFSET);
         let ratio = ratio.clamp(RESPONSE_RANGE.0, RESPONSE_RANGE.1);
-        reference.iter_mut().for_each(|powers| powers[band] *= ratio);
+        for powers in reference.iter_mut() {
+            powers[band] *= ratio;
+        }
     }
 }
 
@@ -165,7 +167,9 @@ pub(super) fn disturbances(
         let smooth = gain.map_or(own, |last| GAIN_SHARE * own + (1.0 - GAIN_SHARE) * last);
         gain = Some(smooth);
         let bounded = smooth.clamp(GAIN_RANGE.0, GAIN_RANGE.1);
-        degraded.iter_mut().for_each(|power| *power *= bounded);
+        for power in degraded.iter_mut() {
+            *power *= bounded;
+        }
         disturbance(ear, reference, degraded)
     };
     reference.iter().zip(degraded).map(of_frame).collect()

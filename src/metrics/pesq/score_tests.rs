@@ -152,8 +152,8 @@ fn what_has_no_score_says_why() {
     assert_eq!(score(&sound, &sound, 22_050, Wide), Err(PesqError::Rate(22_050)));
     assert_eq!(score(&sound, &sound, 8_000, Wide), Err(PesqError::Rate(8_000)));
     assert_eq!(score(&sound[..3_999], &sound, 16_000, Wide), Err(PesqError::TooShort));
-    assert_eq!(score(&[0.0; 8_000], &sound, 16_000, Wide), Err(PesqError::NoSpeech));
-    assert_eq!(score(&sound, &[0.0; 8_000], 16_000, Narrow), Err(PesqError::NoSpeech));
+    assert_eq!(score(&vec![0.0; 8_000], &sound, 16_000, Wide), Err(PesqError::NoSpeech));
+    assert_eq!(score(&sound, &vec![0.0; 8_000], 16_000, Narrow), Err(PesqError::NoSpeech));
     let why = PesqError::Rate(22_050).to_string();
     assert!(why.contains("22050") && why.contains("16000"), "{why}");
 }

@@ -135,7 +135,9 @@ impl Signal {
         let sound = &mut out.samples[margin..self.len - margin];
         // The mean is taken over the silence, too.
         let mean = sound.iter().sum::<f64>() / self.len as f64;
-        sound.iter_mut().for_each(|x| *x -= mean);
+        for x in sound.iter_mut() {
+            *x -= mean;
+        }
         for at in 0..step {
             let gain = (at as f64 + 0.5) / step as f64;
             sound[at] *= gain;
@@ -197,6 +199,6 @@ mod tests {
         let gain = sine.gain(sine.len).unwrap();
         sine.amplify(gain);
         assert!((sine.gain(sine.len).unwrap() - 1.0).abs() < 1e-9);
-        assert_eq!(Signal::new(&[0.0; 8000], Grid::at(8_000)).gain(10_000), None);
+        assert_eq!(Signal::new(&vec![0.0; 8000], Grid::at(8_000)).gain(10_000), None);
     }
 }

@@ -92,7 +92,7 @@ fn share_out(utterances: &mut [Utterance], n_steps: i64, pair: &Pair) {
         let start = utterances[at].from * step + utterances[at].delay;
         let end = utterances[at - 1].to * step + utterances[at - 1].delay;
         if start < end {
-            let middle = (start + end) / 2;
+            let middle = start.midpoint(end);
             utterances[at].from = (step - 1 + middle - utterances[at].delay) / step;
             utterances[at - 1].to = (middle - utterances[at - 1].delay) / step;
         }

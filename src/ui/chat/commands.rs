@@ -32,6 +32,8 @@ pub const FOCUS: &str = "chat.focus";
 pub const EXPORT: &str = "chat.export";
 /// Compares ways to speculate, or goes back to the conversation.
 pub const COMPARE: &str = "chat.compare";
+/// Has each message answered without adapters as well, or no more.
+pub const PAIR: &str = "chat.pair";
 /// Deletes the conversation on show.
 pub const DELETE: &str = "chat.delete";
 /// Brings back what was deleted last.
@@ -80,6 +82,7 @@ pub fn commands(state: &State, view: &View) -> Vec<PageCommand> {
             shown.tree.is_empty().then_some("the conversation is empty"),
         ),
         command(COMPARE, "Compare ways to speculate", Some((CTRL_SHIFT, Key::M)), None),
+        command(PAIR, "Base beside, without adapters", Some((CTRL_SHIFT, Key::B)), None),
         command(
             DELETE,
             "Delete conversation",
@@ -115,11 +118,13 @@ pub fn intent(command: &str, state: &mut State, view: &mut View) -> Option<Inten
         }
         EXPORT => return Some(Intent::BeginExport),
         COMPARE => return Some(Intent::Compare),
+        PAIR => return Some(Intent::Pair),
         DELETE => return Some(Intent::Delete(shown.id.clone())),
         UNDO => return Some(Intent::Undo),
         COLORS => {
             view.habits.colors = !view.habits.colors;
             view.transcript.forget();
+            view.beside.forget();
         }
         NEXT => state.step(Way::Next),
         PREVIOUS => state.step(Way::Previous),

@@ -11,7 +11,7 @@ use super::{
     speculation::{all_ways, fill_in, why_not},
 };
 use crate::{
-    domain::{Message, MethodMeasurement, ModelInfo, Progress, Speculative, Stage, comparison_csv},
+    domain::{Message, ModelInfo, Progress, Speculative, Stage, comparison_csv},
     engine::{Client, CompareEvent, CompareRequest, Comparison, EngineJob},
     job::{Update, Waker},
     plot, settings,
@@ -95,11 +95,6 @@ impl Compare {
     /// Whether figures are being taken.
     pub fn is_running(&self) -> bool {
         self.job.is_some()
-    }
-
-    /// What was measured.
-    pub fn methods(&self) -> &[MethodMeasurement] {
-        &self.results.methods
     }
 
     /// Ends it; what was measured stays.

@@ -85,6 +85,7 @@ fn table_ui(ui: &mut Ui, methods: &[MethodMeasurement]) {
             ("tokens/pass", "Tokens that a pass of the model wrote, its own included"),
             ("Accept. length", "1 + accepted / drafts"),
             ("By position", "Share of drafts that stood to their first, second, … token"),
+            ("Memory", "The most that the drafter held beside the text and the model: what it has learnt, weights, caches"),
             ("Text", "Whether it is that of plain decoding, token for token"),
         ] {
             ui.label(theme::caption(name, ui.visuals())).on_hover_text(tip);
@@ -120,6 +121,7 @@ fn table_ui(ui: &mut Ui, methods: &[MethodMeasurement]) {
             let shares =
                 if shares.is_empty() { "–".to_owned() } else { format!("{} %", shares.join(" ")) };
             ui.monospace(shares);
+            ui.monospace(units::bytes(method.drafter_bytes));
             verdict_ui(ui, at, method.sameness);
             ui.end_row();
         }

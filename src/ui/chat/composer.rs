@@ -69,6 +69,7 @@ pub fn composer_ui(
             .on_hover_text("Colour tokens by origin: drafted by n-gram lookup and accepted, or written by the model");
         if colors.changed() {
             view.transcript.forget();
+            view.beside.forget();
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             button_ui(ui, state, intents);

@@ -36,6 +36,9 @@ pub struct Conversation {
     pub system_prompt: String,
     /// What is written but not sent.
     pub draft: String,
+    /// The conversation that it stands beside: what is said there is said here as well, and answered
+    /// without adapters.
+    pub beside: Option<ConversationId>,
     /// Every version of every message.
     pub tree: Tree,
 }
@@ -73,6 +76,7 @@ impl Conversation {
             created: now().as_secs(),
             system_prompt: system_prompt.to_owned(),
             draft: String::new(),
+            beside: None,
             tree: Tree::default(),
         }
     }

@@ -33,8 +33,7 @@ pub fn list_ui(ui: &mut Ui, state: &State, view: &mut View, intents: &mut Vec<In
     find(state, view);
     let found = view.found.as_ref().map(|(_, _, found)| found.clone());
     let shown: Vec<&Conversation> = state
-        .conversations()
-        .iter()
+        .listed()
         .filter(|c| found.as_ref().is_none_or(|found| found.contains(&c.id)))
         .collect();
     if !state.is_read() {
@@ -67,7 +66,7 @@ fn find(state: &State, view: &mut View) {
         *revision == state.revision() && *old == needle
     };
     if !view.found.as_ref().is_some_and(is_fresh) {
-        let found = state.conversations().iter().filter(|c| c.mentions(&needle));
+        let found = state.listed().filter(|c| c.mentions(&needle));
         let found = found.map(|c| c.id.clone()).collect();
         view.found = Some((state.revision(), needle, found));
     }
@@ -151,7 +150,7 @@ fn rename_ui(ui: &mut Ui, renaming: &mut Renaming, intents: &mut Vec<Intent>) {
 
 fn undo_ui(ui: &mut Ui, state: &State, undo: &Undo, intents: &mut Vec<Intent>) {
     let what = match undo {
-        Undo::Conversation(conversation, _) => format!("“{}” deleted", conversation.title()),
+        Undo::Conversation(conversation, ..) => format!("“{}” deleted", conversation.title()),
         Undo::Branch(_, branch) if branch.n_messages() == 1 => "1 message deleted".to_owned(),
         Undo::Branch(_, branch) => format!("{} messages deleted", branch.n_messages()),
     };

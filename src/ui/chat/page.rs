@@ -12,13 +12,14 @@ use eframe::egui::{self, Align, CentralPanel, Label, Layout, Panel, RichText, Ui
 use super::{
     commands,
     composer::composer_ui,
-    conversation::ConversationId,
+    conversation::{Conversation, ConversationId},
     export::ExportDialog,
     figures::plots_ui,
     icons::{Icon, icon_button},
     list::list_ui,
     message::stage_text,
     options::options_ui,
+    parts::muted,
     state::{State, random_seed},
     storage::{self, Found},
     transcript::transcript_ui,
@@ -30,7 +31,7 @@ use crate::{
     files,
     job::Update,
     settings::Settings,
-    ui::{Action, Activity, Context, Page, PageCommand},
+    ui::{Action, Activity, Context, Page, PageCommand, units},
 };
 
 /// Time that taking in events may cost a frame.
@@ -77,14 +78,17 @@ impl ChatPage {
     /// Titles of all conversations and whether a reply is being written in each, newest first.
     pub fn conversations(&self) -> Vec<(String, bool)> {
         let is_writing = |id| self.state.writing(id).is_some();
-        self.state.conversations().iter().map(|c| (c.title(), is_writing(&c.id))).collect()
+        self.state.listed().map(|c| (c.title(), is_writing(&c.id))).collect()
     }
 
     /// The messages on show, by their texts.
     pub fn messages(&self) -> Vec<String> {
-        let tree = &self.state.shown().tree;
-        let turns = tree.path().into_iter().filter_map(|node| tree.turn(node));
-        turns.map(|turn| turn.text().to_owned()).collect()
+        texts(self.state.shown())
+    }
+
+    /// The messages of the conversation beside, by their texts.
+    pub fn messages_beside(&self) -> Vec<String> {
+        self.state.beside().map_or_else(Vec::new, texts)
     }
 
     /// What stands in the composer.
@@ -153,10 +157,29 @@ impl ChatPage {
             Intent::Send => {
                 if self.state.cannot_send().is_none() {
                     self.reseed(ctx);
+                    let text = self.state.shown().draft.clone();
                     let request = self.state.send(&ctx.settings.chat, now);
                     self.begin(request, ctx);
+                    if self.state.beside().is_some() {
+                        self.say_beside(&text, ctx, now);
+                    }
                 }
                 self.view.focus_composer = true;
+            }
+            Intent::Pair => {
+                if self.state.beside().is_some() {
+                    self.state.part(now);
+                } else {
+                    self.state.pair();
+                }
+                self.view.transcript.forget();
+                self.view.focus_composer = true;
+            }
+            Intent::Beside(intent) => {
+                if self.state.turn_over() {
+                    self.with_base(ctx, |page, ctx| page.carry_out(*intent, ctx));
+                    self.state.turn_over();
+                }
             }
             Intent::Compose(prompt) => {
                 self.state.set_draft(prompt, now);
@@ -232,15 +255,39 @@ impl ChatPage {
         }
     }
 
-    /// Stops the reply on show, or else one that is written elsewhere.
+    /// Says the same to the model without adapters, by the same seed.
+    fn say_beside(&mut self, text: &str, ctx: &mut Context<'_>, now: Instant) {
+        self.state.turn_over();
+        self.state.set_draft(text, now);
+        self.with_base(ctx, |page, ctx| {
+            let request = page.state.send(&ctx.settings.chat, now);
+            page.begin(request, ctx);
+        });
+        self.state.turn_over();
+    }
+
+    /// Does something by the options as they are, but for adapters; and only one of two reads aloud.
+    fn with_base(&mut self, ctx: &mut Context<'_>, act: impl FnOnce(&mut Self, &mut Context<'_>)) {
+        let adapters = std::mem::take(&mut ctx.settings.chat.adapters);
+        let read_aloud = std::mem::take(&mut ctx.settings.chat.read_aloud);
+        act(self, ctx);
+        (ctx.settings.chat.adapters, ctx.settings.chat.read_aloud) = (adapters, read_aloud);
+    }
+
+    /// Stops the replies on show, or else one that is written elsewhere.
     fn stop(&mut self) {
-        let Some(id) = self.state.writer().map(|(conversation, _)| conversation.id.clone()) else {
-            return;
-        };
-        if let Some(job) = self.jobs.get(&id) {
-            job.cancel();
+        let shown = [Some(self.state.shown()), self.state.beside()].into_iter().flatten();
+        let shown = shown.map(|conversation| conversation.id.clone());
+        let mut ids: Vec<_> = shown.filter(|id| self.state.writing(id).is_some()).collect();
+        if ids.is_empty() {
+            ids.extend(self.state.writer().map(|(conversation, _)| conversation.id.clone()));
         }
-        self.state.stopping(&id);
+        for id in ids {
+            if let Some(job) = self.jobs.get(&id) {
+                job.cancel();
+            }
+            self.state.stopping(&id);
+        }
         self.view.focus_composer = true;
     }
 
@@ -260,6 +307,11 @@ impl ChatPage {
                 let is_open = self.view.compare.is_open;
                 if ui.selectable_label(is_open, "Compare").on_hover_text(tip).clicked() {
                     intents.push(Intent::Compare);
+                }
+                let is_paired = self.state.beside().is_some();
+                let tip = "Each message is answered by the model without adapters as well, in a history of its own, by the same seed (Ctrl+Shift+B)";
+                if ui.selectable_label(is_paired, "Base beside").on_hover_text(tip).clicked() {
+                    intents.push(Intent::Pair);
                 }
                 let shown = self.state.shown();
                 if !shown.tree.is_empty()
@@ -284,6 +336,40 @@ impl ChatPage {
             ui.request_repaint_after(due.saturating_duration_since(Instant::now()));
         }
     }
+}
+
+/// The path on show, by its texts.
+fn texts(conversation: &Conversation) -> Vec<String> {
+    let tree = &conversation.tree;
+    let turns = tree.path().into_iter().filter_map(|node| tree.turn(node));
+    turns.map(|turn| turn.text().to_owned()).collect()
+}
+
+/// The conversation on show, and the one beside it.
+fn transcripts_ui(
+    ui: &mut Ui,
+    state: &State,
+    ctx: &Context<'_>,
+    view: &mut View,
+    intents: &mut Vec<Intent>,
+) {
+    let Some(beside) = state.beside() else {
+        transcript_ui(ui, state, state.shown(), ctx.models, view, intents);
+        return;
+    };
+    ui.columns(2, |columns| {
+        let adapters = ctx.settings.chat.adapters_on();
+        let with = match adapters.len() {
+            0 => "No adapter is on".to_owned(),
+            n => format!("With {}", units::count(n, "adapter")),
+        };
+        columns[0].label(muted(&columns[0], with));
+        transcript_ui(&mut columns[0], state, state.shown(), ctx.models, view, intents);
+        columns[1].label(muted(&columns[1], "Base, without adapters"));
+        let mut asked = Vec::new();
+        transcript_ui(&mut columns[1], state, beside, ctx.models, view, &mut asked);
+        intents.extend(asked.into_iter().map(|intent| Intent::Beside(Box::new(intent))));
+    });
 }
 
 impl Drop for ChatPage {
@@ -372,7 +458,7 @@ impl Page for ChatPage {
                 draft = composer_ui(ui, &self.state, &mut self.view, options, &mut intents);
             });
             CentralPanel::no_frame().show(ui, |ui| {
-                transcript_ui(ui, &self.state, ctx.models, &mut self.view, &mut intents);
+                transcripts_ui(ui, &self.state, ctx, &mut self.view, &mut intents);
             });
         });
 

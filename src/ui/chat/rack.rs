@@ -9,7 +9,7 @@ use eframe::egui::{self, Button, Checkbox, DragValue, RichText, Slider, Ui};
 
 use super::parts::{muted, section, small};
 use crate::{
-    domain::{AdapterFit, ModelInfo, ModelKind, Progress},
+    domain::{AdapterFit, AdapterInfo, ModelInfo, ModelKind, Progress},
     engine::{Client, EngineJob},
     job::Update,
     settings::{self, AdapterSlot},
@@ -184,7 +184,7 @@ fn row_ui(ui: &mut Ui, rack: &Rack, slots: &mut Vec<AdapterSlot>, id: &str) {
         None if rack.asking.is_some() || rack.checking.is_some() => None,
         None => Some("it is not on this machine any more".to_owned()),
     };
-    let summary = fit.and_then(|fit| fit.adapter.as_ref()).map(|adapter| adapter.summary());
+    let summary = fit.and_then(|fit| fit.adapter.as_ref()).map(AdapterInfo::summary);
     // What is on can always be taken off.
     let can_switch = problem.is_none() || is_on;
     let switch = ui.add_enabled(can_switch, Checkbox::new(&mut is_on, &name));
@@ -209,7 +209,7 @@ fn row_ui(ui: &mut Ui, rack: &Rack, slots: &mut Vec<AdapterSlot>, id: &str) {
                 DragValue::new(&mut slot.scale).range(ALL_SCALES).speed(0.01).max_decimals(2);
             ui.add(number).on_hover_text(tip).widget_info(|| {
                 egui::WidgetInfo::labeled(
-                    egui::WidgetType::DragValue,
+                    egui::Role::SpinButton,
                     true,
                     format!("Scale of {name}, number"),
                 )

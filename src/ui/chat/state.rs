@@ -1,6 +1,8 @@
 //! What the Chat page knows: conversations, which of them are being written, what is not on disk
 //! yet. Plain data; the page hands it events and does what it asks for.
 
+mod pair;
+
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
@@ -73,8 +75,8 @@ pub struct Writing {
 /// Something deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Undo {
-    /// A conversation, and its place in the list.
-    Conversation(Box<Conversation>, usize),
+    /// A conversation, the one that stood beside it, and its place in the list.
+    Conversation(Box<Conversation>, Option<Box<Conversation>>, usize),
     /// A message with what followed it.
     Branch(ConversationId, Branch),
 }
@@ -107,6 +109,7 @@ impl State {
     }
 
     /// Every conversation, newest first.
+    #[cfg(test)]
     pub fn conversations(&self) -> &[Conversation] {
         &self.conversations
     }
@@ -193,20 +196,22 @@ impl State {
 
     /// Shows the neighbour in the list.
     pub fn step(&mut self, way: Way) {
-        let at = self.conversations.iter().position(|c| c.id == self.shown).unwrap_or(0);
+        let ids: Vec<_> = self.listed().map(|conversation| conversation.id.clone()).collect();
+        let at = ids.iter().position(|id| *id == self.shown).unwrap_or(0);
         let to = match way {
             Way::Next => at + 1,
             Way::Previous => at.saturating_sub(1),
         };
-        if let Some(id) = self.conversations.get(to).map(|c| c.id.clone()) {
-            self.show(&id);
+        if let Some(id) = ids.get(to) {
+            self.show(id);
         }
     }
 
     /// Lets blank conversations go, but not the one on show or about to be.
     fn leave_blank(&mut self, about_to_be_shown: Option<&ConversationId>) {
         let shown = about_to_be_shown.unwrap_or(&self.shown).clone();
-        let is_left = |c: &Conversation| c.id != shown && c.is_blank();
+        let is_left =
+            |c: &Conversation| c.id != shown && c.is_blank() && c.beside.as_ref() != Some(&shown);
         let left: Vec<_> =
             self.conversations.iter().filter(|c| is_left(c)).map(|c| c.id.clone()).collect();
         for id in left {
@@ -247,7 +252,24 @@ impl State {
 
     /// Deletes a conversation, for as long as nobody wants it back.
     pub fn delete(&mut self, id: &ConversationId) {
-        let Some(at) = self.conversations.iter().position(|c| c.id == *id) else { return };
+        let beside = self.beside_of(id).map(|beside| beside.id.clone());
+        let at_in_list = self.listed().position(|c| c.id == *id);
+        let Some((conversation, at)) = self.take_out(id) else { return };
+        let beside = beside.and_then(|beside| self.take_out(&beside)).map(|(beside, _)| beside);
+        if self.listed().next().is_none() {
+            self.conversations.push(Conversation::new(&conversation.system_prompt));
+        }
+        if self.shown == *id {
+            let ids: Vec<_> = self.listed().map(|conversation| conversation.id.clone()).collect();
+            let at = at_in_list.unwrap_or_default().min(ids.len() - 1);
+            self.shown = ids[at].clone();
+        }
+        self.remember(Undo::Conversation(Box::new(conversation), beside.map(Box::new), at));
+    }
+
+    /// Takes a conversation out, with its file, and what is being written in it.
+    fn take_out(&mut self, id: &ConversationId) -> Option<(Conversation, usize)> {
+        let at = self.conversations.iter().position(|c| c.id == *id)?;
         let mut conversation = self.conversations.remove(at);
         self.drop_writing(id);
         for node in conversation.tree.path() {
@@ -256,13 +278,7 @@ impl State {
             }
         }
         self.erase(id);
-        if self.conversations.is_empty() {
-            self.conversations.push(Conversation::new(&conversation.system_prompt));
-        }
-        if self.shown == *id {
-            self.shown = self.conversations[at.min(self.conversations.len() - 1)].id.clone();
-        }
-        self.remember(Undo::Conversation(Box::new(conversation), at));
+        Some((conversation, at))
     }
 
     /// Deletes a message of the conversation on show, with all that followed it.
@@ -281,18 +297,22 @@ impl State {
     /// Brings back what was deleted last.
     pub fn undo(&mut self, now: Instant) {
         match self.undo.pop() {
-            Some(Undo::Conversation(conversation, at)) => {
+            Some(Undo::Conversation(conversation, beside, at)) => {
                 let id = conversation.id.clone();
                 let at = at.min(self.conversations.len());
                 self.conversations.insert(at, *conversation);
                 self.shown = id.clone();
+                if let Some(beside) = beside {
+                    self.mark(beside.id.clone(), now + SAVE_SOON);
+                    self.conversations.push(*beside);
+                }
                 self.leave_blank(None);
                 self.mark(id, now + SAVE_SOON);
             }
             Some(Undo::Branch(id, branch)) => {
                 if let Some(Ok(top)) = self.conversation_mut(&id).map(|c| c.tree.restore(branch)) {
                     self.settle_all(&id, top);
-                    self.shown = id.clone();
+                    self.shown = self.listed_as(&id);
                     self.mark(id, now + SAVE_SOON);
                 }
             }
@@ -316,7 +336,8 @@ impl State {
 
     /// Why nothing can be sent now.
     pub fn cannot_send(&self) -> Option<&'static str> {
-        if self.writing.contains_key(&self.shown) {
+        let beside = self.beside().is_some_and(|beside| self.writing.contains_key(&beside.id));
+        if beside || self.writing.contains_key(&self.shown) {
             return Some("a reply is being written here; Esc stops it");
         }
         self.shown().draft.trim().is_empty().then_some("there is nothing to send; type a message")

@@ -376,3 +376,77 @@ fn a_title_is_given_and_taken_back() {
     state.rename(&id, "", now);
     assert_eq!(state.shown().title(), "What is a mel");
 }
+
+/// A pair in which both sides have answered.
+fn pair() -> State {
+    let mut state = state();
+    state.pair();
+    exchange(&mut state, "One", "with");
+    assert!(state.turn_over());
+    exchange(&mut state, "One", "without");
+    assert!(state.turn_over());
+    state
+}
+
+#[test]
+fn the_conversation_beside_has_no_place_in_the_list() {
+    let mut state = pair();
+    assert_eq!(said(&state), ["One", "with"]);
+    assert_eq!(state.beside().unwrap().tree.path().len(), 2);
+    assert_eq!(state.listed().count(), 1);
+    state.step(Way::Next);
+    assert_eq!(said(&state), ["One", "with"], "there is no other to go to");
+}
+
+#[test]
+fn nothing_is_sent_while_the_one_beside_is_written() {
+    let mut state = pair();
+    let now = Instant::now();
+    assert!(state.turn_over());
+    send(&mut state, "Two", now);
+    state.turn_over();
+    state.set_draft("Three", now);
+    assert!(state.cannot_send().unwrap().contains("a reply is being written"));
+}
+
+#[test]
+fn a_pair_is_deleted_and_had_back_together() {
+    let mut state = pair();
+    let now = Instant::now();
+    let kept = state.conversations().to_vec();
+    state.save_due(now + Duration::from_secs(1));
+    state.take_actions();
+    let id = state.shown().id.clone();
+    state.delete(&id);
+    let files: Vec<_> = state.take_actions();
+    assert!(matches!(files[..], [Action::DeleteFile(_), Action::DeleteFile(_)]), "{files:?}");
+    assert!(state.shown().is_blank() && state.beside().is_none());
+    state.undo(now);
+    assert_eq!(state.conversations(), kept);
+    assert_eq!(said(&state), ["One", "with"]);
+}
+
+#[test]
+fn parted_conversations_stand_in_the_list_each() {
+    let mut state = pair();
+    state.part(Instant::now());
+    let titles: Vec<_> = state.listed().map(Conversation::title).collect();
+    assert_eq!(titles, ["One", "One (base)"]);
+    state.pair();
+    state.part(Instant::now());
+    assert_eq!(state.listed().count(), 2, "one in which nothing was said is not kept");
+}
+
+#[test]
+fn a_message_deleted_beside_comes_back_beside() {
+    let mut state = pair();
+    let now = Instant::now();
+    state.turn_over();
+    let first = state.shown().tree.path()[0];
+    state.delete_message(first, now);
+    state.turn_over();
+    assert!(state.beside().unwrap().tree.is_empty());
+    state.undo(now);
+    assert_eq!(said(&state), ["One", "with"], "the pair is looked at as before");
+    assert_eq!(state.beside().unwrap().tree.path().len(), 2);
+}

@@ -73,6 +73,8 @@ struct File {
     system_prompt: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     draft: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<String>,
     #[serde(default)]
     opening: Option<NodeId>,
     messages: Vec<FileMessage>,
@@ -114,6 +116,7 @@ pub fn to_json(conversation: &Conversation) -> Arc<[u8]> {
         created: conversation.created,
         system_prompt: conversation.system_prompt.clone(),
         draft: conversation.draft.clone(),
+        beside: conversation.beside.as_ref().map(ToString::to_string),
         opening: conversation.tree.chosen_root(),
         messages: messages.collect(),
     };
@@ -153,6 +156,7 @@ pub fn from_json(id: ConversationId, bytes: &[u8]) -> Result<Conversation, Error
         created: file.created,
         system_prompt: file.system_prompt,
         draft: file.draft,
+        beside: file.beside.as_deref().map(ConversationId::of_file),
         tree: Tree::grow(nodes, file.opening)?,
     })
 }
@@ -230,6 +234,7 @@ mod tests {
         conversation.tree.edit(question, "What is a mel, really?".into());
         conversation.draft = "And a bark?".into();
         conversation.own_title = Some("Scales".into());
+        conversation.beside = Some(id());
         conversation
     }
 

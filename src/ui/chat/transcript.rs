@@ -3,7 +3,7 @@
 use eframe::egui::{Button, Rect, RichText, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 use super::{
-    conversation::ConversationId,
+    conversation::{Conversation, ConversationId},
     message::{MessageView, Scene, message_ui},
     parts::{muted, small},
     state::State,
@@ -50,20 +50,26 @@ impl Transcript {
     }
 }
 
-/// Draws the conversation on show.
+/// Draws a conversation.
 pub fn transcript_ui(
     ui: &mut Ui,
     state: &State,
+    conversation: &Conversation,
     models: &[ModelInfo],
     view: &mut View,
     intents: &mut Vec<Intent>,
 ) {
-    let conversation = state.shown();
+    let is_beside = conversation.beside.is_some();
     if conversation.tree.is_empty() {
-        empty_ui(ui, intents);
+        if is_beside {
+            ui.label(muted(ui, "Replies without adapters come here, to what is said from now on."));
+        } else {
+            empty_ui(ui, intents);
+        }
         return;
     }
-    let mut transcript = std::mem::take(&mut view.transcript);
+    let mut transcript =
+        std::mem::take(if is_beside { &mut view.beside } else { &mut view.transcript });
     transcript.begin(&conversation.id);
     let path = conversation.tree.path();
     let scene = Scene {
@@ -103,7 +109,7 @@ pub fn transcript_ui(
                 }
             });
         });
-    view.transcript = transcript;
+    *(if is_beside { &mut view.beside } else { &mut view.transcript }) = transcript;
 }
 
 /// A column of reading width in the middle.

@@ -26,6 +26,8 @@ pub struct View {
     pub found: Option<(u64, String, Vec<ConversationId>)>,
     /// What messages look like.
     pub transcript: Transcript,
+    /// What those of the conversation beside look like.
+    pub beside: Transcript,
     /// What the plots show.
     pub plots: Plots,
     /// What is known of adapters.
@@ -121,6 +123,10 @@ pub enum Intent {
     ForgetUndo,
     /// Show the Models page.
     OpenModels,
+    /// Have each message answered by the model without adapters as well, or no more.
+    Pair,
+    /// What was asked for in the conversation beside.
+    Beside(Box<Intent>),
     /// Set up an export.
     BeginExport,
     /// Compare ways to speculate, or go back to the conversation.
@@ -160,6 +166,7 @@ impl View {
             search: String::new(),
             found: None,
             transcript: Transcript::default(),
+            beside: Transcript::default(),
             plots: Plots::default(),
             rack: Rack::default(),
             export: None,

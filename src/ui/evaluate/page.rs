@@ -17,7 +17,7 @@ use crate::{
     engine::{EngineJob, ErrorKind, EvaluateEvent, EvaluateRequest, Trial},
     job::{Update, Waker},
     ui::{
-        Activity, Context, Page, PageCommand,
+        Action, Activity, Context, Page, PageCommand,
         exporting::{Export, hear_exports},
         theme,
         widgets::{empty_state_ui, progress_ui},
