@@ -290,11 +290,23 @@ pub struct Speculation {
 }
 
 /// What can be done with what was learnt.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum SpeculationAction {
     /// How much is kept, and where
     Info {
         /// Print JSON, one vocabulary a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have suffix decoding learn from text files, as if they were past replies
+    Learn {
+        /// The files
+        #[arg(required = true)]
+        documents: Vec<PathBuf>,
+        /// For which language model, and all of its vocabulary
+        #[arg(long)]
+        model: Option<String>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

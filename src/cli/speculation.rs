@@ -5,8 +5,12 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::{args::SpeculationAction, output::json_line, run::Setting};
-use crate::engine::PastReplies;
+use super::{
+    args::SpeculationAction,
+    output::{Bar, json_line},
+    run::Setting,
+};
+use crate::{domain::Learnt, engine::PastReplies};
 
 pub(super) fn run(setting: &Setting, action: SpeculationAction) -> Result<()> {
     let folder = setting.library.folders().speculation();
@@ -44,6 +48,24 @@ pub(super) fn run(setting: &Setting, action: SpeculationAction) -> Result<()> {
                         path.display()
                     );
                 }
+            }
+        }
+        SpeculationAction::Learn { documents, model, json } => {
+            let model = model.unwrap_or_else(|| setting.settings.chat.model.clone());
+            let engine = setting.language_engine(None, None)?;
+            let mut bar = Bar::new();
+            let learnt = engine.learn(&model, documents).wait(|progress| bar.show(&progress));
+            bar.clear();
+            let learnt =
+                learnt.context("the engine ended before they were read; start it again")??;
+            if json {
+                json_line(&json!(learnt))?;
+            } else {
+                let Learnt { n_texts, n_tokens, n_bytes } = learnt;
+                let megabytes = n_bytes as f64 / 1e6;
+                println!(
+                    "Learnt so far: {n_texts} replies and documents, {n_tokens} tokens, {megabytes:.1} MB in memory."
+                );
             }
         }
         SpeculationAction::Clear => {

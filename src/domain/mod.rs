@@ -53,7 +53,7 @@ pub use phoneme::{Phoneme, PhonemeSequence, Word};
 pub use progress::{Progress, Stage};
 pub use prosody::{GivenProsody, Prosody, ProsodyControls};
 pub use sampling::Sampling;
-pub use speculative::{DraftShape, MAX_DRAFT_TOKENS, Method, Occurrence, Speculative};
+pub use speculative::{DraftShape, Learnt, MAX_DRAFT_TOKENS, Method, Occurrence, Speculative};
 pub use speech::{SpeechRecord, SpeechTiming, VocoderChoice};
 pub use speech_bench::{PeerSamples, SpeechFigure, SpeechPart};
 pub use speech_system::SpeechSystem;

@@ -103,6 +103,17 @@ pub enum DraftShape {
     },
 }
 
+/// What suffix decoding knows beside the conversation: past replies, and documents that it was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learnt {
+    /// Replies and documents.
+    pub n_texts: usize,
+    /// Their tokens.
+    pub n_tokens: usize,
+    /// Memory that takes.
+    pub n_bytes: u64,
+}
+
 /// Who guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

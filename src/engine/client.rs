@@ -183,7 +183,7 @@ impl Client {
     }
 
     /// Puts a job in line and returns the client's end of it.
-    fn submit<E: Send + 'static, T: Send + 'static>(
+    pub(super) fn submit<E: Send + 'static, T: Send + 'static>(
         &self,
         line: fn(accelerator::Work) -> Command,
         work: impl FnOnce(&mut Accelerator, &Reply<E, Result<T, Error>>) -> Result<T, Error>

@@ -47,8 +47,28 @@ impl Drafting {
         }
     }
 
-    fn past(&mut self, library: &Library, vocabulary: &str) -> PastReplies {
-        let path = library.folders().speculation().join(format!("{vocabulary}.replies"));
+    /// Forgets what was learnt of a vocabulary, on disk too.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    pub(super) fn forget(&mut self, library: &Library, vocabulary: &str) -> Result<(), Error> {
+        self.past(library, vocabulary).clear();
+        let path = replies_of(library, vocabulary);
+        match fs::remove_file(&path) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::BadRequest(format!(
+                    "what was learnt is forgotten, but its file cannot be removed ({why}){}: {}",
+                    advice(&why),
+                    path.display()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What was learnt of a vocabulary, read from disk at first.
+    pub(super) fn past(&mut self, library: &Library, vocabulary: &str) -> PastReplies {
+        let path = replies_of(library, vocabulary);
         if let Some((_, past)) = self.past.iter().find(|(known, _)| *known == path) {
             return past.clone();
         }
@@ -101,6 +121,11 @@ impl Drafting {
     }
 }
 
+/// The file of what was learnt of a vocabulary.
+fn replies_of(library: &Library, vocabulary: &str) -> PathBuf {
+    library.folders().speculation().join(format!("{vocabulary}.replies"))
+}
+
 fn stamp(path: &Path) -> Result<(PathBuf, u64, Option<SystemTime>), Error> {
     let metadata = fs::metadata(path).map_err(|why| unreadable(path, &why))?;
     if !metadata.is_file() {
@@ -112,7 +137,7 @@ fn stamp(path: &Path) -> Result<(PathBuf, u64, Option<SystemTime>), Error> {
     Ok((path.to_owned(), metadata.len(), metadata.modified().ok()))
 }
 
-fn unreadable(path: &Path, why: &std::io::Error) -> Error {
+pub(super) fn unreadable(path: &Path, why: &std::io::Error) -> Error {
     Error::BadRequest(format!("cannot read the document ({why}): {}", path.display()))
 }
 

@@ -13,6 +13,7 @@ mod drafting;
 mod error;
 mod evaluate;
 mod import;
+mod learnt;
 mod models;
 mod protocol;
 mod speak;

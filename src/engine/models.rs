@@ -179,6 +179,11 @@ impl Models {
         Ok(model)
     }
 
+    /// A language model, if it is in memory.
+    pub(super) fn language_in_memory(&self, id: &str) -> Option<Arc<LanguageModel>> {
+        find(&self.language, id).cloned()
+    }
+
     /// The adapters of a reply, loaded for its model where they are not, and what to stamp it with.
     pub(super) fn adapters(
         &mut self,

@@ -142,3 +142,27 @@ fn a_scale_that_is_no_number_is_wrong_usage() {
     let said = complaint(setting.run(&["chat", "--adapter", "x=much"]), 2);
     assert!(said.contains("where 1 is as trained"), "{said}");
 }
+
+#[test]
+fn suffix_decoding_learns_from_documents_up_to_what_it_keeps() {
+    let setting = setting();
+    let write = |name: &str, n_times: usize| {
+        let path = setting.data.path().join(name);
+        fs::write(&path, "What shall we do with the drunken sailor? ".repeat(n_times)).unwrap();
+        path.display().to_string()
+    };
+    let (song, book) = (write("song.txt", 3), write("book.txt", 9_000));
+    let learn = |path: &str| {
+        setting.run(&["speculation", "learn", path, "--model", "tiny-llama3", "--json"])
+    };
+    let learnt = figures(learn(&song));
+    assert_eq!(learnt["n_texts"], 1);
+    assert!(learnt["n_bytes"].as_u64().unwrap() > 0);
+    let said = complaint(learn(&book), 1);
+    assert!(said.contains("keeps 40000 tokens in all; take retrieval"), "{said}");
+    let info = &json_lines(setting.run(&["speculation", "info", "--json"]))[0];
+    assert_eq!(info["replies"], 1, "a refusal changes nothing");
+    assert_eq!(info["tokens"], learnt["n_tokens"]);
+    assert!(output(setting.run(&["speculation", "clear"])).status.success());
+    assert!(json_lines(setting.run(&["speculation", "info", "--json"])).is_empty());
+}

@@ -401,7 +401,7 @@ fn ways_to_speculate_are_compared_on_one_prompt() {
     ]));
     let methods = last["methods"].as_array().unwrap();
     let labels: Vec<_> = methods.iter().map(|method| method["label"].as_str().unwrap()).collect();
-    assert_eq!(labels, ["off", "n-gram", "n-gram", "adaptive"]);
+    assert_eq!(labels, ["off", "n-gram", "PLD", "adaptive"]);
     for method in methods {
         assert_eq!(method["sameness"]["verdict"], "identical", "{method}");
         assert_eq!(method["text"], methods[0]["text"]);

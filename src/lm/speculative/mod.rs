@@ -23,6 +23,6 @@ pub use drafter::{About, Draft, Drafter, Limits, Misgrown, Node, Verdict};
 pub use eagle3::Eagle3;
 pub use head::{Eagle3Head, Precision};
 pub use ngram::Ngram;
-pub use past::{PastReplies, PastSize};
+pub use past::{MOST_TOKENS as MOST_LEARNT_TOKENS, PastReplies, PastSize};
 pub use retrieval::{Documents, MOST_DOCUMENT_BYTES, Retrieval};
 pub use suffix::Suffix;

@@ -15,8 +15,8 @@ use crate::files::write_atomically;
 
 /// Tokens of a match and its continuation together, as vLLM has it.
 const DEPTH: usize = 24;
-/// Tokens of earlier replies that are kept: at most some 20 MB.
-const MOST_TOKENS: usize = 40_000;
+/// Tokens of earlier replies and of documents that are kept: at most some 20 MB.
+pub const MOST_TOKENS: usize = 40_000;
 /// What the file begins with.
 const MAGIC: &[u8] = b"formant replies 1\n";
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     domain::{ModelInfo, ModelKind, ModelState},
+    engine::Client,
     settings::{self, AdapterSlot},
     ui::{
         theme::{self, Hue},
@@ -32,6 +33,7 @@ const NAME_WIDTH: f32 = 104.0;
 pub fn options_ui(
     ui: &mut Ui,
     state: &State,
+    engine: &Client,
     models: &[ModelInfo],
     view: &mut View,
     options: &mut settings::Chat,
@@ -42,7 +44,7 @@ pub fn options_ui(
         ui.spacing_mut().slider_width = (ui.available_width() - NAME_WIDTH - 76.0).max(40.0);
         model_ui(ui, models, options, intents);
         rack_ui(ui, &mut view.rack, &mut options.adapters);
-        view.speculation.ui(ui, models, options);
+        view.speculation.ui(ui, engine, models, options);
         sampling_ui(ui, view, options);
         prompt = prompt_ui(ui, state);
         ui.add_space(theme::GAP);

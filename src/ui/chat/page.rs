@@ -395,6 +395,8 @@ impl Page for ChatPage {
         let is_behind = self.drain(now);
         self.state.save_due(now);
         self.view.compare.logic(ctx.actions);
+        let is_writing = self.state.n_writing() > 0;
+        self.view.speculation.logic(ctx.engine, &mut ctx.settings.chat, is_writing);
         self.view.rack.logic(ctx.engine, ctx.models, &mut ctx.settings.chat);
         ctx.actions.append(&mut self.state.take_actions());
         if let Some(egui) = self.egui.as_ref().filter(|_| is_behind) {
@@ -440,8 +442,15 @@ impl Page for ChatPage {
                     .min_size(min)
                     .show(ui, |ui| plots_ui(ui, &self.state, &mut self.view.plots));
                 let options = &mut ctx.settings.chat;
-                prompt =
-                    options_ui(ui, &self.state, ctx.models, &mut self.view, options, &mut intents);
+                prompt = options_ui(
+                    ui,
+                    &self.state,
+                    ctx.engine,
+                    ctx.models,
+                    &mut self.view,
+                    options,
+                    &mut intents,
+                );
             },
         );
         self.view.habits.options = is_open;

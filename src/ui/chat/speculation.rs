@@ -1,6 +1,6 @@
 //! Which way to speculate replies are written by, and how it is led.
 
-use std::{mem::discriminant, task::Poll};
+use std::{mem::discriminant, path::PathBuf, task::Poll};
 
 use eframe::egui::{self, Button, Checkbox, ComboBox, RichText, Ui};
 
@@ -9,11 +9,14 @@ use super::{
     parts::{section, small},
 };
 use crate::{
-    domain::{DraftShape, ModelInfo, ModelKind, Occurrence, Speculative},
+    domain::{DraftShape, Learnt, ModelInfo, ModelKind, Occurrence, Progress, Speculative},
+    engine::{Client, EngineJob},
+    job::Update,
     settings,
     ui::{
         dialogs::{Dialog, Pick},
         theme::{self, Hue},
+        units,
     },
 };
 
@@ -23,12 +26,33 @@ const LEAST_TIP: &str = "Drafts end before they become less likely than this";
 /// The ways there are, each as it was led last.
 pub struct SpeculationChoice {
     ways: Vec<Speculative>,
-    dialog: Option<Dialog>,
+    dialog: Option<(Purpose, Dialog)>,
+    /// What suffix decoding knows, if that is known, and for which model, after how many replies.
+    learnt: Option<Learnt>,
+    key: Option<(String, bool)>,
+    looking: Option<EngineJob<Progress, Option<Learnt>>>,
+    learning: Option<EngineJob<Progress, Learnt>>,
+    problem: Option<String>,
+}
+
+/// What a file is chosen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Retrieval,
+    Learning,
 }
 
 impl Default for SpeculationChoice {
     fn default() -> Self {
-        Self { ways: all_ways(), dialog: None }
+        Self {
+            ways: all_ways(),
+            dialog: None,
+            learnt: None,
+            key: None,
+            looking: None,
+            learning: None,
+            problem: None,
+        }
     }
 }
 
@@ -46,19 +70,67 @@ pub fn all_ways() -> Vec<Speculative> {
 }
 
 impl SpeculationChoice {
+    /// Asks what suffix decoding knows after every reply, and takes in answers.
+    pub fn logic(&mut self, engine: &Client, options: &mut settings::Chat, is_writing: bool) {
+        let learns = matches!(
+            options.speculative,
+            Speculative::Suffix { .. } | Speculative::Adaptive { .. }
+        );
+        let key = (options.model.clone(), is_writing);
+        if learns && self.key.as_ref() != Some(&key) {
+            self.looking = Some(engine.learnt(&options.model));
+            self.key = Some(key);
+        }
+        while let Some(update) = self.looking.as_ref().and_then(EngineJob::poll) {
+            match update {
+                Update::Event(_) => continue,
+                Update::Done(found) => self.learnt = found.ok().flatten(),
+                Update::Lost => (),
+            }
+            self.looking = None;
+        }
+        while let Some(update) = self.learning.as_ref().and_then(EngineJob::poll) {
+            match update {
+                Update::Event(_) => continue,
+                Update::Done(Ok(learnt)) => self.learnt = Some(learnt),
+                Update::Done(Err(error)) => self.problem = Some(error.to_string()),
+                Update::Lost => self.problem = Some("the engine ended early; try again".to_owned()),
+            }
+            self.learning = None;
+        }
+        let poll = |(purpose, dialog): &(Purpose, Dialog)| match dialog.poll() {
+            Poll::Ready(chosen) => Some((*purpose, chosen)),
+            Poll::Pending => None,
+        };
+        if let Some((purpose, chosen)) = self.dialog.as_ref().and_then(poll) {
+            self.dialog = None;
+            let documents: Vec<PathBuf> = chosen.into_iter().collect();
+            match (purpose, &mut options.speculative) {
+                (Purpose::Retrieval, Speculative::Retrieval { documents: known, .. }) => {
+                    known.extend(documents);
+                }
+                (Purpose::Learning, _) if !documents.is_empty() => {
+                    self.problem = None;
+                    self.learning = Some(engine.learn(&options.model, documents));
+                }
+                _ => (),
+            }
+        }
+    }
+
     /// Draws the choice and what belongs to the way that is chosen.
-    pub fn ui(&mut self, ui: &mut Ui, models: &[ModelInfo], options: &mut settings::Chat) {
+    pub fn ui(
+        &mut self,
+        ui: &mut Ui,
+        engine: &Client,
+        models: &[ModelInfo],
+        options: &mut settings::Chat,
+    ) {
         section(
             ui,
             "Speculation",
             "How several tokens may be had from one pass of the model. The text stays the same; only the time changes.",
         );
-        if let Some(Poll::Ready(chosen)) = self.dialog.as_ref().map(Dialog::poll) {
-            self.dialog = None;
-            if let Speculative::Retrieval { documents, .. } = &mut options.speculative {
-                documents.extend(chosen);
-            }
-        }
         let mut picked = None;
         ui.horizontal_wrapped(|ui| {
             for way in &self.ways {
@@ -82,9 +154,49 @@ impl SpeculationChoice {
             }
         }
         self.options_ui(ui, models, options);
+        if matches!(options.speculative, Speculative::Suffix { .. } | Speculative::Adaptive { .. })
+        {
+            self.learnt_ui(ui, engine, &options.model);
+        }
         if let Some(problem) = options.speculative.problem() {
             let warn = theme::color(Hue::Warn, ui.visuals());
             ui.add(egui::Label::new(RichText::new(format!("⚠ {problem}")).color(warn)).wrap());
+        }
+    }
+
+    /// What suffix decoding knows beside the conversation.
+    fn learnt_ui(&mut self, ui: &mut Ui, engine: &Client, model: &str) {
+        let told = match self.learnt {
+            Some(Learnt { n_texts: 0, .. }) => "Nothing learnt from replies yet".to_owned(),
+            Some(Learnt { n_texts, n_tokens, n_bytes }) => format!(
+                "Learnt from {}: {n_tokens} tokens, {}",
+                units::count(n_texts, "text"),
+                units::bytes(n_bytes)
+            ),
+            None => "What was learnt is read with the model".to_owned(),
+        };
+        ui.label(small(ui, told)).on_hover_text(
+            "Every reply is kept, on this machine alone, so that what it says again is drafted; documents can be added",
+        );
+        ui.horizontal(|ui| {
+            let is_free = self.learning.is_none() && self.dialog.is_none();
+            let button = ui.add_enabled(is_free, Button::new("Learn from document…"));
+            let tip = "A text file is read as if it were a past reply";
+            if button.on_hover_text(tip).clicked() {
+                let dialog = Dialog::open(ui.ctx(), Pick::File("txt"));
+                self.dialog = Some((Purpose::Learning, dialog));
+            }
+            let has_some = self.learnt.is_some_and(|learnt| learnt.n_texts > 0);
+            let button = ui.add_enabled(is_free && has_some, Button::new("Forget all"));
+            let tip = "Forgets all replies and documents, on disk too; it cannot be undone";
+            if button.on_hover_text(tip).clicked() {
+                self.problem = None;
+                self.learning = Some(engine.forget_learnt(model));
+            }
+        });
+        if let Some(problem) = &self.problem {
+            let bad = theme::color(Hue::Bad, ui.visuals());
+            ui.add(egui::Label::new(RichText::new(format!("⚠ {problem}")).color(bad)).wrap());
         }
     }
 
@@ -123,7 +235,8 @@ impl SpeculationChoice {
                 let tip = "A text file; what follows the end of the reply in it is drafted";
                 let button = ui.add_enabled(self.dialog.is_none(), Button::new("Add document…"));
                 if button.on_hover_text(tip).clicked() {
-                    self.dialog = Some(Dialog::open(ui.ctx(), Pick::File("txt")));
+                    let dialog = Dialog::open(ui.ctx(), Pick::File("txt"));
+                    self.dialog = Some((Purpose::Retrieval, dialog));
                 }
                 row(ui, "Draft tokens", DRAFT_TIP, draft_tokens, 1..=32);
                 row(ui, "Shortest match", "Tokens that must match at least", min, 1..=8);

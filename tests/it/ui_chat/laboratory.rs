@@ -16,7 +16,11 @@ fn laboratory() -> (Harness<'static, Host>, PathBuf) {
     let chat = &mut host.settings.chat;
     chat.model = "tiny-llama3".into();
     (chat.max_tokens, chat.sampling.temperature) = (12, 0.0);
-    (harness(host), adapter)
+    let mut harness = harness(host);
+    // What a small model with made-up weights writes is in every script there is.
+    harness.ctx.set_missing_glyph_policy(egui::MissingGlyphPolicy::Tofu);
+    harness.run_steps(1);
+    (harness, adapter)
 }
 
 fn drop_on(harness: &mut Harness<'static, Host>, path: PathBuf) {
@@ -133,4 +137,15 @@ fn ways_to_speculate_are_compared_and_the_figures_saved() {
         std::thread::yield_now();
     }
     assert_eq!(harness.state().written(), [to.with_extension("csv")]);
+}
+
+#[test]
+fn what_suffix_decoding_learnt_is_shown_and_forgotten() {
+    let (mut harness, _) = laboratory();
+    harness.get_by_label("Suffix").click();
+    harness.run_steps(3);
+    send(&mut harness, "the sea");
+    wait_for_label(&mut harness, "Learnt from 1 text: 12 tokens");
+    harness.get_by_label("Forget all").click();
+    wait_for_label(&mut harness, "Nothing learnt from replies yet");
 }
