@@ -59,7 +59,12 @@ pub(super) fn run(setting: &Setting, action: SpeculationAction) -> Result<()> {
             let learnt =
                 learnt.context("the engine ended before they were read; start it again")??;
             if json {
-                json_line(&json!(learnt))?;
+                json_line(&json!({
+                    "event": "done",
+                    "texts": learnt.n_texts,
+                    "tokens": learnt.n_tokens,
+                    "memory_bytes": learnt.n_bytes,
+                }))?;
             } else {
                 let Learnt { n_texts, n_tokens, n_bytes } = learnt;
                 let megabytes = n_bytes as f64 / 1e6;

@@ -315,8 +315,8 @@ mod tests {
         let occurrence = Occurrence::Latest;
         assert_eq!(
             problem(Speculative::Ngram { min: 3, max: 2, draft_tokens: 3, occurrence }),
-            "n-gram asks for a match of 3 to 2 tokens; the shortest is at least 1, the longest not \
-             below it"
+            "n-gram, latest asks for a match of 3 to 2 tokens; the shortest is at least 1, the \
+             longest not below it"
         );
         assert!(problem(Speculative::draft(String::new())).contains("not named"));
         assert!(problem(Speculative::retrieval(Vec::new())).contains("no documents"));

@@ -156,13 +156,13 @@ fn suffix_decoding_learns_from_documents_up_to_what_it_keeps() {
         setting.run(&["speculation", "learn", path, "--model", "tiny-llama3", "--json"])
     };
     let learnt = figures(learn(&song));
-    assert_eq!(learnt["n_texts"], 1);
-    assert!(learnt["n_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(learnt["texts"], 1);
+    assert!(learnt["memory_bytes"].as_u64().unwrap() > 0);
     let said = complaint(learn(&book), 1);
     assert!(said.contains("keeps 40000 tokens in all; take retrieval"), "{said}");
     let info = &json_lines(setting.run(&["speculation", "info", "--json"]))[0];
     assert_eq!(info["replies"], 1, "a refusal changes nothing");
-    assert_eq!(info["tokens"], learnt["n_tokens"]);
+    assert_eq!(info["tokens"], learnt["tokens"]);
     assert!(output(setting.run(&["speculation", "clear"])).status.success());
     assert!(json_lines(setting.run(&["speculation", "info", "--json"])).is_empty());
 }

@@ -175,8 +175,7 @@ impl Studio {
             panic!("no picture");
         };
         // The pages that show where files lie are looked at here, and shown to nobody.
-        let shows_paths =
-            ["models", "settings", "evaluate"].iter().any(|page| name.starts_with(page));
+        let shows_paths = ["models", "settings"].iter().any(|page| name.starts_with(page));
         let folder = if shows_paths { root().join("out/window") } else { self.pictures.clone() };
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(format!("{name}.png")), &png.bytes).unwrap();
@@ -273,6 +272,19 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     studio.key(egui::Key::Enter, egui::Modifiers::NONE);
     studio.wait_for("the second reply", |studio| studio.shows("quartz") && studio.shows("Ready"));
     assert!(studio.picture("chat-dark"), "the Chat page is blank");
+
+    // One prompt by several ways to speculate, and the same text from each.
+    studio.key(egui::Key::M, COMMAND | egui::Modifiers::SHIFT);
+    studio.wait_for("the comparison", |studio| studio.shows("Compare ways to speculate"));
+    studio.click(Role::SpinButton, "Repeats");
+    studio.key(egui::Key::A, COMMAND);
+    studio.write("1");
+    studio.key(egui::Key::Enter, egui::Modifiers::NONE);
+    studio.click(Role::Button, "Run");
+    studio.wait_for("the figures", |studio| studio.shows("Export to") && studio.shows("Ready"));
+    assert!(studio.shows("✔ identical"), "no way to speculate writes the same text");
+    assert!(studio.picture("compare-dark"), "the comparison is blank");
+    studio.click(Role::Button, "Close");
 
     // Models and Settings.
     studio.key(egui::Key::Num4, COMMAND);

@@ -1,6 +1,6 @@
 //! Ways to speculate, side by side on one prompt: what is compared, and how far it has come.
 
-use std::{mem::discriminant, path::PathBuf, sync::Arc};
+use std::{mem::discriminant, sync::Arc};
 
 use eframe::egui::{self, Button, Checkbox, DragValue, RichText, ScrollArea, TextEdit, Ui};
 
@@ -17,7 +17,7 @@ use crate::{
     plot, settings,
     ui::{
         Action, Activity,
-        exporting::{Export, export, hear_exports},
+        exporting::{Export, among_documents, export, hear_exports, meant},
         theme::{self, Hue},
         units,
         widgets::progress_ui,
@@ -71,17 +71,10 @@ impl Default for Compare {
             progress: None,
             results: Results::default(),
             problem: None,
-            export_to: default_export(),
+            export_to: among_documents("compare"),
             exports: Vec::new(),
         }
     }
-}
-
-fn default_export() -> String {
-    let user = directories::UserDirs::new();
-    let folder = user.as_ref().map(|user| user.document_dir().unwrap_or(user.home_dir()));
-    let path = folder.map_or_else(|| PathBuf::from("compare"), |folder| folder.join("compare"));
-    path.display().to_string()
 }
 
 impl Compare {
@@ -229,7 +222,7 @@ impl Compare {
             } else {
                 None
             };
-            let button = theme::primary_button("Compare", ui.visuals());
+            let button = theme::primary_button("Run", ui.visuals());
             let button = ui.add_enabled(why_not.is_none(), button);
             let tip = "Writes the reply by each way in turns, with the model, the adapters and the sampling of the options";
             let button = button.on_hover_text(tip);
@@ -264,7 +257,7 @@ impl Compare {
             let label = ui.label("Export to").id;
             let field = TextEdit::singleline(&mut self.export_to).desired_width(EXPORT_WIDTH);
             ui.add(field).on_hover_text("Folder and name; the ending is added").labelled_by(label);
-            let to = PathBuf::from(self.export_to.trim());
+            let to = meant(&self.export_to);
             let is_ready = !self.export_to.trim().is_empty();
             for (format, tip) in [
                 ("CSV", "A line of figures for each way"),

@@ -12,6 +12,7 @@ use eframe::egui::{self, Button, Id, Key, Modal, RichText, TextEdit, Ui};
 use super::{conversation::Conversation, figures::recipe_text, parts::muted, storage, tree::Turn};
 use crate::ui::{
     Action, Toast,
+    exporting::{among_documents, meant},
     theme::{self, Hue},
 };
 
@@ -63,13 +64,10 @@ impl Format {
 impl ExportDialog {
     /// Offers a file in the user's documents, called as the conversation is.
     pub fn new(conversation: &Conversation) -> Self {
-        let user = directories::UserDirs::new();
-        let folder = user.as_ref().map(|user| user.document_dir().unwrap_or(user.home_dir()));
         let name = format!("{}.md", file_name(&conversation.title()));
-        let path = folder.map_or_else(|| PathBuf::from(&name), |folder| folder.join(&name));
         Self {
             format: Format::Markdown,
-            path: path.display().to_string(),
+            path: among_documents(&name),
             focus: true,
             check: Check::NotAsked,
         }
@@ -118,7 +116,7 @@ impl ExportDialog {
             field.request_focus();
         }
         let enter = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        let path = PathBuf::from(self.path.trim());
+        let path = meant(&self.path);
         let mut is_open = true;
         if let Check::Asked(answer) = &self.check {
             match answer.try_recv() {

@@ -18,7 +18,7 @@ use crate::{
     job::{Update, Waker},
     ui::{
         Action, Activity, Context, Page, PageCommand,
-        exporting::{Export, hear_exports},
+        exporting::{Export, among_documents, hear_exports, meant},
         theme,
         widgets::{empty_state_ui, progress_ui},
     },
@@ -47,12 +47,8 @@ pub struct EvaluatePage {
 impl EvaluatePage {
     /// The page as it is at the start; `waker` is called whenever a thread of it has news.
     pub fn new(waker: Waker) -> Self {
-        let folders = directories::UserDirs::new();
-        let folder = folders.as_ref().map_or_else(PathBuf::new, |folders| {
-            folders.document_dir().unwrap_or(folders.home_dir()).to_owned()
-        });
         Self {
-            state: EvaluateState::new(folder.join("evaluation").display().to_string()),
+            state: EvaluateState::new(among_documents("evaluation")),
             recordings: None,
             job: None,
             exports: Vec::new(),
@@ -200,7 +196,7 @@ impl EvaluatePage {
                 let button =
                     button.on_disabled_hover_text("Measure something and name a file first");
                 if button.clicked() {
-                    let to = PathBuf::from(self.state.export_to.trim());
+                    let to = meant(&self.state.export_to);
                     let waker = Arc::clone(&self.waker);
                     self.exports.push(export(evaluation.clone(), format, &to, waker));
                 }

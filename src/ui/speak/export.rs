@@ -8,7 +8,10 @@ use super::{
     files::{Content, Overwrite},
     take::Take,
 };
-use crate::ui::theme::{self, Hue};
+use crate::ui::{
+    exporting::meant,
+    theme::{self, Hue},
+};
 
 /// Width of the path field.
 const PATH_WIDTH: f32 = 420.0;
@@ -131,12 +134,7 @@ impl ExportDialog {
 
     /// Where to, as it stands in the field; `~` is the user's own folder.
     pub fn target(&self) -> PathBuf {
-        let path = self.path.trim();
-        let home = || Some(directories::UserDirs::new()?.home_dir().to_owned());
-        match path.strip_prefix("~/").zip(home()) {
-            Some((rest, home)) => home.join(rest),
-            None => PathBuf::from(path),
-        }
+        meant(&self.path)
     }
 }
 
