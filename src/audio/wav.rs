@@ -158,7 +158,7 @@ fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ProsodyControls, VocoderChoice, VoiceOptions};
+    use crate::domain::{Pronunciations, ProsodyControls, VocoderChoice, VoiceOptions};
 
     fn record() -> SpeechRecord {
         SpeechRecord {
@@ -172,6 +172,7 @@ mod tests {
             given: Vec::new(),
             seed: 3,
             version: "0".into(),
+            pronunciations: Pronunciations::default(),
             device: "CPU".into(),
         }
     }

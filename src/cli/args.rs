@@ -43,6 +43,8 @@ pub enum Command {
     Models(Models),
     /// Look at LoRA adapters, and whether they fit a language model
     Adapters(Adapters),
+    /// Say words your own way: list, add and remove pronunciations
+    Dictionary(Dictionary),
     /// List the outputs that sound can go to
     Devices(Devices),
     /// Measure how fast Formant is on this machine
@@ -375,6 +377,39 @@ pub enum ModelsAction {
         /// Print one line of JSON per model
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// `formant dictionary`
+#[derive(Debug, Args)]
+pub struct Dictionary {
+    /// What to do with it
+    #[command(subcommand)]
+    pub action: DictionaryAction,
+}
+
+/// What can be done with the user's dictionary.
+#[derive(Debug, Subcommand)]
+pub enum DictionaryAction {
+    /// All words of your own, and where their file is
+    List {
+        /// Print JSON, one word a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say a word so from now on, in place of how it was said before
+    Add {
+        /// The word, in any case
+        word: String,
+        /// ARPAbet, each vowel with its stress: JH IH1 F
+        #[arg(required = true)]
+        phonemes: Vec<String>,
+    },
+    /// Say words as Formant does again
+    Remove {
+        /// The words
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
     },
 }
 

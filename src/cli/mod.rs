@@ -9,6 +9,7 @@ mod bench_table;
 mod chat;
 mod compare;
 mod devices;
+mod dictionary;
 mod eval;
 mod eval_table;
 mod interrupt;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::{
-    Command, adapters, args::Device, bench, chat, compare, devices, eval, models, speak,
-    speculation,
+    Command, adapters, args::Device, bench, chat, compare, devices, dictionary, eval, models,
+    speak, speculation,
 };
 use crate::{
     engine::Client,
@@ -62,6 +62,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Speculation(args) => speculation::run(&setting, args.action),
         Command::Models(args) => models::run(&setting, args.action),
         Command::Adapters(args) => adapters::run(&setting, args.action),
+        Command::Dictionary(args) => dictionary::run(&setting, args.action),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&setting, args.subject),
         Command::Eval(args) => eval::run(&setting, &args),

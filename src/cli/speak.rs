@@ -169,6 +169,7 @@ fn requests(setting: &Setting, args: &Speak, voices: &[String]) -> Result<Vec<Sp
         options,
         given: Vec::new(),
         timing: timing.clone(),
+        pronunciations: None,
         seed: args.seed.unwrap_or(chosen.seed),
     };
     Ok(voices.iter().map(request).collect())

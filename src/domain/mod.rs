@@ -2,6 +2,7 @@
 
 mod adapter;
 mod alignment;
+mod arpabet;
 mod attention;
 mod attention_diagnosis;
 mod chat;
@@ -18,6 +19,7 @@ mod mel;
 mod model;
 mod phoneme;
 mod progress;
+mod pronunciations;
 mod prosody;
 mod sampling;
 mod speculative;
@@ -31,6 +33,7 @@ mod waveform;
 
 pub use adapter::{AdaptedModule, AdapterChoice, AdapterFit, AdapterInfo, AdapterStamp};
 pub use alignment::Alignment;
+pub use arpabet::{ArpabetError, parse_arpabet};
 pub use attention::Attention;
 pub use attention_diagnosis::AttentionDiagnosis;
 pub use chat::{Message, Role};
@@ -49,8 +52,9 @@ pub use mel::{MelConfig, MelConvention, MelSpectrogram};
 pub use model::{
     Brought, LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState, SpeechModelInfo,
 };
-pub use phoneme::{Phoneme, PhonemeSequence, Word};
+pub use phoneme::{Phoneme, PhonemeSequence, Word, WordOrigin};
 pub use progress::{Progress, Stage};
+pub use pronunciations::{PronunciationError, Pronunciations};
 pub use prosody::{GivenProsody, Prosody, ProsodyControls};
 pub use sampling::Sampling;
 pub use speculative::{DraftShape, Learnt, MAX_DRAFT_TOKENS, Method, Occurrence, Speculative};

@@ -22,8 +22,24 @@ pub struct Word {
     pub text: String,
     /// Its phonemes, as indices into [`PhonemeSequence::phonemes`].
     pub phonemes: Range<usize>,
-    /// Whether the pronunciation was guessed by the neural G2P, not found in the dictionary.
-    pub guessed: bool,
+    /// Where its pronunciation comes from.
+    #[serde(default)]
+    pub origin: WordOrigin,
+}
+
+/// Who knew how a word is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WordOrigin {
+    /// The dictionary that Formant brings.
+    #[default]
+    Dictionary,
+    /// The neural G2P, since no dictionary has the word.
+    Guessed,
+    /// The user's own dictionary.
+    Own,
+    /// The text itself, in braces.
+    Inline,
 }
 
 /// One sentence, ready to be spoken.
@@ -38,6 +54,9 @@ pub struct PhonemeSequence {
     /// Characters of the text, and symbols, that have no sound with this voice; each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// Words of the user's dictionary that were used; each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_words: Vec<String>,
 }
 
 impl PhonemeSequence {

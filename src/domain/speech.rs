@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GivenProsody, ProsodyControls, VoiceOptions, Waveform};
+use super::{GivenProsody, Pronunciations, ProsodyControls, VoiceOptions, Waveform};
 
 /// What turns a mel into sound; in files and commands a word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,6 +96,9 @@ pub struct SpeechRecord {
     /// What only some voices have.
     #[serde(default)]
     pub options: VoiceOptions,
+    /// Words of the user's dictionary that were used, as they were said.
+    #[serde(default, skip_serializing_if = "Pronunciations::is_empty")]
+    pub pronunciations: Pronunciations,
     /// What was given in place of predictions, sentence by sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<GivenProsody>,

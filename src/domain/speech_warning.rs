@@ -32,6 +32,11 @@ pub enum SpeechWarning {
         /// Each once, in the order they stand in the text.
         symbols: Vec<String>,
     },
+    /// What stands in braces and is no pronunciation, so that it was read as text.
+    NotArpabet {
+        /// Each once, with the reason.
+        told: Vec<String>,
+    },
 }
 
 impl fmt::Display for SpeechWarning {
@@ -61,6 +66,7 @@ impl fmt::Display for SpeechWarning {
                 "left out, since the voice has no sound for them: {}",
                 symbols.join(" ")
             ),
+            Self::NotArpabet { told } => write!(f, "read as text: {}", told.join("; ")),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
 
 use super::{Error, LoadedModel, adapters::adapter_files};
 use crate::{
-    domain::{AdapterChoice, AdapterStamp, ModelKind, Progress, Stage},
+    domain::{AdapterChoice, AdapterStamp, ModelKind, Progress, Pronunciations, Stage},
     job::Cancelled,
-    library::{Library, catalog},
+    library::{Dictionary, Library, catalog},
     lm::{Adapter, AdapterSet, Backend, Eagle3Head, LanguageModel, Precision},
     metrics::{Dnsmos, Whisper},
     tts::{self, AcousticModel, FrontEnd, G2p, Vocoder},
@@ -108,6 +108,12 @@ impl Models {
         let front_end = Rc::new(FrontEnd::new(g2p));
         self.front_end = Some(Rc::clone(&front_end));
         Ok(front_end)
+    }
+
+    /// The user's dictionary as it is now.
+    pub(super) fn pronunciations(&self) -> Result<Pronunciations, Error> {
+        let dictionary = Dictionary::read(&self.library.folders().dictionary());
+        Ok(dictionary.map_err(|why| Error::BadRequest(why.to_string()))?.words().clone())
     }
 
     /// Phonemes to mel.

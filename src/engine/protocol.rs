@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::ReplyMemory;
 use crate::domain::{
     AdapterChoice, AdapterStamp, Alignment, Attention, DecodeStep, FinishReason, GivenProsody,
-    Glimpse, MelSpectrogram, Message, PhoneTiming, PhonemeSequence, Progress, Prosody,
-    ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord, SpeechTiming,
+    Glimpse, MelSpectrogram, Message, PhoneTiming, PhonemeSequence, Progress, Pronunciations,
+    Prosody, ProsodyControls, Sampling, SpeculationCounts, Speculative, SpeechRecord, SpeechTiming,
     SpeechWarning, VocoderChoice, VoiceOptions, Waveform,
 };
 
@@ -34,6 +34,9 @@ pub struct SpeakRequest {
     /// When each phone is to be heard, in place of predicted durations.
     #[serde(default)]
     pub timing: Option<PhoneTiming>,
+    /// Words that are said as the user wants; `None` is the user's dictionary as it is then.
+    #[serde(default)]
+    pub pronunciations: Option<Pronunciations>,
     /// Seed of everything random: the noise that a mel begins as, the units that fall silent, the
     /// phases that Griffin-Lim begins with. Same seed, same samples.
     pub seed: u64,

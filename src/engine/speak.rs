@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        GivenProsody, PhonemeSequence, Progress, ProsodyControls, SpeechRecord, SpeechTiming,
-        SpeechWarning, Stage, VocoderChoice, Waveform,
+        GivenProsody, PhonemeSequence, Progress, Pronunciations, ProsodyControls, SpeechRecord,
+        SpeechTiming, SpeechWarning, Stage, VocoderChoice, Waveform,
     },
     dsp,
     job::{Cancelled, Reply},
@@ -60,12 +60,17 @@ fn speak(
     let mut timing = SpeechTiming { load: loading.elapsed(), ..SpeechTiming::default() };
 
     let begun = Instant::now();
+    let own = match &request.pronunciations {
+        Some(own) => own.clone(),
+        None => accelerator.models.pronunciations()?,
+    };
+    let mut own_words = Vec::new();
     let sentences = front_end.sentences(&request.text)?;
     let n_sentences = sentences.len();
     let all_phonemes = || {
         let voice = voice.borrow();
         let phonemes = |sentence: &String| {
-            let phonemes = front_end.phonemes(sentence, voice.symbols())?;
+            let phonemes = front_end.phonemes_with(sentence, voice.symbols(), &own)?;
             Ok(voice.complete(phonemes))
         };
         sentences.iter().map(phonemes).collect()
@@ -110,10 +115,11 @@ fn speak(
             total: n_sentences as u64,
         }))?;
         let since = Instant::now();
-        let phonemes = front_end.phonemes(sentence, voice.borrow().symbols())?;
+        let phonemes = front_end.phonemes_with(sentence, voice.borrow().symbols(), &own)?;
         let phonemes = voice.borrow().complete(phonemes);
         timing.front_end += since.elapsed();
         n_phonemes += phonemes.phonemes.len();
+        own_words.extend_from_slice(&phonemes.own_words);
         left_out.extend(
             phonemes
                 .left_out
@@ -157,6 +163,11 @@ fn speak(
     if !left_out.is_empty() {
         warnings.push(SpeechWarning::LeftOut { symbols: left_out });
     }
+    let told = front_end.broken_inline(&request.text);
+    if !told.is_empty() {
+        warnings.push(SpeechWarning::NotArpabet { told });
+    }
+    record.pronunciations = own.only(&own_words);
     warnings.extend(heard_of(&speaker.limiter, sample_rate));
     let waveform = Arc::new(speaker.waveform);
     Ok(Speech { waveform, timing, record, n_sentences, n_phonemes, warnings })
@@ -322,6 +333,7 @@ fn record(accelerator: &Accelerator, request: &SpeakRequest) -> Result<SpeechRec
         },
         controls: request.controls,
         options: request.options,
+        pronunciations: Pronunciations::default(),
         given: request.given.clone(),
         seed: request.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),

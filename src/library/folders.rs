@@ -46,6 +46,11 @@ impl Folders {
         self.data.join("speculation")
     }
 
+    /// Words with pronunciations of the user's own.
+    pub fn dictionary(&self) -> PathBuf {
+        self.data.join("dictionary.txt")
+    }
+
     /// What the user chose.
     pub fn settings(&self) -> PathBuf {
         self.config.join("settings.toml")

@@ -1,6 +1,7 @@
 //! Models on disk: what there is, where it is, and how to fetch what is missing.
 
 pub mod catalog;
+mod dictionary;
 mod download;
 mod error;
 mod folders;
@@ -8,6 +9,7 @@ mod import;
 mod manifest;
 mod shelf;
 
+pub use dictionary::{Dictionary, DictionaryError};
 pub use download::Downloads;
 pub use error::Error;
 pub use folders::Folders;

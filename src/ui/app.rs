@@ -129,7 +129,7 @@ impl App {
     /// The studio with all its pages.
     pub fn new(ctx: &egui::Context, parts: AppParts) -> Self {
         let pages: Vec<Box<dyn Page>> = vec![
-            Box::new(SpeakPage::new(&parts.settings)),
+            Box::new(SpeakPage::new(&parts.settings, parts.library.folders().dictionary())),
             Box::new(EvaluatePage::new(Arc::clone(&parts.waker))),
             Box::new(ChatPage::new(&parts.settings, parts.library.folders().conversations())),
             Box::new(ModelsPage::default()),

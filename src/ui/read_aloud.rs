@@ -73,6 +73,7 @@ impl ReadAloud {
                 options: speak.options,
                 given: Vec::new(),
                 timing: None,
+                pronunciations: None,
                 seed: speak.seed,
             }));
         }

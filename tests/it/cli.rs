@@ -156,6 +156,36 @@ fn several_voices_speak_in_turn_each_to_a_file_of_its_own() {
 }
 
 #[test]
+fn words_are_said_by_the_users_dictionary_and_by_braces() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let wav = path(&folder, "a.wav");
+    let dictionary = |arguments: &[&str]| formant_in(data, &[&["dictionary"], arguments].concat());
+    let said = complaint(dictionary(&["add", "gif", "jh", "ih", "f"]), 1);
+    assert!(said.contains("IH1 (primary)"), "{said}");
+    assert!(output(dictionary(&["add", "GIF", "jh", "ih1", "f"])).status.success());
+    let words = json_lines(dictionary(&["list", "--json"]));
+    assert_eq!(words, [serde_json::json!({ "word": "gif", "phonemes": "JH IH1 F" })]);
+
+    let text = "The GIF, {HH AY1} {so}, {HH AY}.";
+    let last = figures(formant_in(data, &["speak", text, "-o", &wav, "--json"]));
+    let phonemes: Vec<&str> =
+        last["phonemes"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let phonemes = phonemes.join(" ");
+    assert!(phonemes.starts_with("^ DH AH0   JH IH1 F ,   HH AY1   S OW1 ,   "), "{phonemes}");
+    assert_eq!(last["record"]["pronunciations"], serde_json::json!({ "gif": "JH IH1 F" }));
+    let warning = &last["warnings"][0];
+    assert_eq!(warning["warning"], "not_arpabet", "{warning}");
+    assert!(warning["told"][0].as_str().unwrap().contains("AY needs its stress"), "{warning}");
+
+    assert!(output(dictionary(&["remove", "Gif"])).status.success());
+    assert!(complaint(dictionary(&["remove", "gif"]), 1).contains("not in your dictionary"));
+    fs::write(data.join("dictionary.txt"), "gif JIF\n").unwrap();
+    let said = complaint(formant_in(data, &["speak", "Hi.", "-o", &wav]), 1);
+    assert!(said.contains("line 1 of the dictionary") && said.contains("JIF"), "{said}");
+}
+
+#[test]
 fn text_that_cannot_be_spoken_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let wav = path(&folder, "a.wav");

@@ -26,6 +26,7 @@ fn speech(text: &str) -> SpeakRequest {
         options: VoiceOptions::default(),
         given: Vec::new(),
         timing: None,
+        pronunciations: None,
         seed: 0,
     }
 }

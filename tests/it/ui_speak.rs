@@ -136,7 +136,7 @@ fn window(page: SpeakPage) -> Window {
 }
 
 fn first_start() -> Window {
-    window(SpeakPage::new(&Settings::default()))
+    window(SpeakPage::new(&Settings::default(), PathBuf::new()))
 }
 
 fn with_take(duration_secs: f64) -> Window {
@@ -342,6 +342,85 @@ fn a_slow_vocoder_is_offered_and_said_to_be_slow() {
     assert!(window.query_by_label_contains("slow").is_some());
 }
 
+/// Types into a field of the window that is open.
+fn fill(window: &mut Window, field: &str, text: &str) {
+    window.get_by_role_and_label(Role::TextInput, field).focus();
+    window.run();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run();
+    window.get_by_role_and_label(Role::TextInput, field).type_text(text);
+    window.run();
+}
+
+#[test]
+fn a_pronunciation_is_heard_kept_marked_in_the_text_and_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dictionary.txt");
+    std::fs::write(&path, "# mine\nzebra Z EH1 B R AH0\n").unwrap();
+    let mut window = window(SpeakPage::new(&Settings::default(), path.clone()));
+    window.get_by_label("Pronunciations…").click();
+    wait_until(&mut window, "the dictionary", |world| {
+        world.page.state.dictionary.words().is_some()
+    });
+    assert!(window.query_by_label("Edit zebra").is_some());
+    fill(&mut window, "Word", "Canoe");
+    fill(&mut window, "Phonemes", "k uw n uw0");
+    assert!(window.query_by_label_contains("UW needs its stress").is_some());
+    fill(&mut window, "Phonemes", "k uw1 n uw0");
+    window.get_by_label("Listen").click();
+    window.run();
+    let heard = window
+        .state()
+        .actions
+        .iter()
+        .any(|action| matches!(action, Action::ReadAloud(text) if text == "{K UW1 N UW0}."));
+    assert!(heard, "{:?}", window.state().actions);
+    assert!(window.query_by_label("yours: canoe").is_none());
+
+    window.get_by_label("Keep").click();
+    let written = || std::fs::read_to_string(&path).unwrap();
+    wait_until(&mut window, "the file", |_| written().contains("canoe K UW1 N UW0"));
+    assert!(written().starts_with("# mine\nzebra "));
+    assert!(window.query_by_label("yours: canoe").is_some(), "the text does not show it");
+    window.get_by_label("Undo").click();
+    wait_until(&mut window, "the file", |_| !written().contains("canoe"));
+    assert!(window.query_by_label("yours: canoe").is_none());
+    window.get_by_label("Remove zebra").click();
+    wait_until(&mut window, "the file", |_| !written().contains("zebra"));
+    assert!(window.query_by_label("Edit zebra").is_none());
+}
+
+#[test]
+fn the_word_at_the_cursor_is_offered_with_its_phonemes() {
+    let mut window = with_take(1.0);
+    window.key_combination_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, &[Key::D]);
+    window.run();
+    let state = &window.state().page.state.dictionary;
+    assert_eq!((state.word.as_str(), state.phonemes.as_str()), ("the", "DH AH0"));
+    let end = window.state().page.state.selected_take().unwrap().words[1].end_secs;
+    window.state_mut().page.state.cursor_secs = end - 0.01;
+    window.run();
+    window.get_by_label("Take “birch”").click();
+    window.run();
+    let state = &window.state().page.state.dictionary;
+    assert_eq!((state.word.as_str(), state.phonemes.as_str()), ("birch", "B ER1 CH"));
+}
+
+#[test]
+fn a_dictionary_that_is_broken_says_so_and_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dictionary.txt");
+    std::fs::write(&path, "gif JIF\n").unwrap();
+    let mut window = window(SpeakPage::new(&Settings::default(), path.clone()));
+    window.get_by_label("Pronunciations…").click();
+    wait_until(&mut window, "the dictionary", |world| {
+        matches!(world.page.state.dictionary.file, speak::DictionaryFile::Broken(_))
+    });
+    assert!(window.query_by_label_contains("line 1 of the dictionary").is_some());
+    assert!(window.query_by_label("Keep").is_none());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "gif JIF\n");
+}
+
 #[test]
 fn an_exported_wav_that_is_dropped_is_the_take_again() {
     let mut window = with_take(1.0);
@@ -357,6 +436,7 @@ fn an_exported_wav_that_is_dropped_is_the_take_again() {
         given: Vec::new(),
         seed: request.seed,
         version: "0".into(),
+        pronunciations: formant::domain::Pronunciations::default(),
         device: "CPU".into(),
     };
     window.state_mut().page.state.takes[0].record = Some(record);

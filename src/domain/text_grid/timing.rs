@@ -215,7 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::SpokenSpan, *};
-    use crate::domain::{Alignment, Word};
+    use crate::domain::{Alignment, Word, WordOrigin};
 
     const FRAME_SECS: f64 = 256.0 / 22_050.0;
 
@@ -239,7 +239,11 @@ mod tests {
                 push(&mut sequence, symbol, Some(word_idx));
             }
             let phonemes = start..sequence.phonemes.len();
-            sequence.words.push(Word { text: word.to_lowercase(), phonemes, guessed: false });
+            sequence.words.push(Word {
+                text: word.to_lowercase(),
+                phonemes,
+                origin: WordOrigin::Dictionary,
+            });
         }
         push(&mut sequence, "$", None);
         sequence

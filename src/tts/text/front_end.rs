@@ -5,17 +5,20 @@
 //! mark gets a full stop. A voice that has other symbols gets what it has of these: vowels without
 //! stress, `spn` for a mark, `~` for the last edge, nothing for a space or an edge. A voice that
 //! has learned letters gets letters, and one that has learned the IPA gets that.
+//!
+//! A word's sound may also be the user's: in braces in the text, or in a dictionary of their own.
 
 use crate::{
-    domain::{Phoneme, PhonemeSequence, Word},
+    domain::{Phoneme, PhonemeSequence, Pronunciations, Word, WordOrigin},
     tts::{
         Error, G2p, SymbolTable,
         symbols::{Writing, without_stress},
         text::{
             ipa::ipa,
             normalize::normalize,
-            pronunciation::{Next, Pronouncer},
+            pronunciation::{Next, Pronouncer, Pronunciation},
             sentences::split,
+            stretches::{Stretch, broken_inline, stretches},
         },
     },
 };
@@ -34,6 +37,8 @@ pub struct FrontEnd {
 enum Token {
     Word(String),
     Mark(char),
+    /// A word whose sound is settled, as it is written.
+    Said(String, Pronunciation),
 }
 
 impl FrontEnd {
@@ -57,7 +62,12 @@ impl FrontEnd {
         normalize(text)
     }
 
-    /// A sentence as a voice speaks it.
+    /// What of a text was meant as a pronunciation in braces and is none, with the reason.
+    pub fn broken_inline(&self, text: &str) -> Vec<String> {
+        broken_inline(text)
+    }
+
+    /// A sentence as a voice speaks it, with no pronunciations of the user's own.
     ///
     /// # Errors
     /// [`Error::EmptyText`] if nothing in it can be spoken with these symbols.
@@ -66,10 +76,48 @@ impl FrontEnd {
         sentence: &str,
         symbols: &SymbolTable,
     ) -> Result<PhonemeSequence, Error> {
-        let mut writer = Writer::new(normalize(sentence), symbols);
-        writer.sequence.left_out = unsaid(sentence);
-        let tokens = tokens(&writer.sequence.normalized);
-        let n_words = tokens.iter().filter(|token| matches!(token, Token::Word(_))).count();
+        self.phonemes_with(sentence, symbols, &Pronunciations::default())
+    }
+
+    /// A sentence as a voice speaks it, by a dictionary of the user's own before all others.
+    ///
+    /// # Errors
+    /// [`Error::EmptyText`] if nothing in it can be spoken with these symbols.
+    pub fn phonemes_with(
+        &self,
+        sentence: &str,
+        symbols: &SymbolTable,
+        own: &Pronunciations,
+    ) -> Result<PhonemeSequence, Error> {
+        let mut normalized = String::new();
+        let mut all = Vec::new();
+        let mut left_out = Vec::new();
+        for stretch in stretches(sentence, own, is_kept) {
+            let spelled = match &stretch {
+                Stretch::Text(text) => normalize(text),
+                Stretch::Said(text, _) => (*text).to_owned(),
+            };
+            let is_apart = matches!(stretch, Stretch::Text(text) if text.starts_with(char::is_whitespace))
+                || normalized.ends_with(|c: char| !c.is_whitespace() && !"([\"“‘".contains(c))
+                    && spelled.starts_with(|c: char| c.is_alphanumeric() || c == '{');
+            if is_apart && !normalized.is_empty() {
+                normalized.push(' ');
+            }
+            normalized.push_str(&spelled);
+            match stretch {
+                Stretch::Text(text) => {
+                    all.extend(tokens(&spelled));
+                    left_out.extend(unsaid(text));
+                }
+                Stretch::Said(text, said) => all.push(Token::Said(text.to_lowercase(), said)),
+            }
+        }
+        let tokens = all;
+        let mut writer = Writer::new(normalized, symbols);
+        for symbol in left_out {
+            writer.leave_out(&symbol);
+        }
+        let n_words = tokens.iter().filter(|token| !matches!(token, Token::Mark(_))).count();
         if n_words == 0 {
             return Err(Error::EmptyText);
         }
@@ -80,11 +128,14 @@ impl FrontEnd {
                 Token::Word(word) => {
                     let next = match tokens.get(at + 1) {
                         Some(Token::Word(next)) => Next::Word(next),
+                        Some(Token::Said(_, said)) => {
+                            Next::Said(said.phonemes.first().map_or("", String::as_str))
+                        }
                         Some(Token::Mark(_)) | None => Next::Mark,
                     };
-                    let said = self.pronouncer.in_context(word, next, n_words);
-                    writer.word(word, &said.phonemes, said.guessed);
+                    writer.word(word, &self.pronouncer.in_context(word, next, n_words, own));
                 }
+                Token::Said(word, said) => writer.word(word, said),
             }
         }
         writer.mark('.');
@@ -128,7 +179,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn word(&mut self, text: &str, phonemes: &[String], guessed: bool) {
+    fn word(&mut self, text: &str, said: &Pronunciation) {
+        let Pronunciation { phonemes, origin, own_word } = said;
+        if let Some(word) = own_word
+            && !self.sequence.own_words.contains(word)
+        {
+            self.sequence.own_words.push(word.clone());
+        }
         if self.last != Last::Start {
             self.push(" ", None);
         }
@@ -139,6 +196,8 @@ impl<'a> Writer<'a> {
                     self.push(phoneme, Some(word_idx));
                 }
             }
+            // Letters say nothing of phonemes.
+            Writing::Letters if *origin == WordOrigin::Inline => self.leave_out(text),
             Writing::Letters => self.push_each(text, word_idx),
             Writing::Ipa => {
                 for (at, phoneme) in phonemes.iter().enumerate() {
@@ -148,7 +207,7 @@ impl<'a> Writer<'a> {
             }
         }
         let phonemes = start..self.sequence.phonemes.len();
-        self.sequence.words.push(Word { text: text.to_owned(), phonemes, guessed });
+        self.sequence.words.push(Word { text: text.to_owned(), phonemes, origin: *origin });
         self.last = Last::Word;
     }
 
@@ -167,7 +226,13 @@ impl<'a> Writer<'a> {
             .find_map(|symbol| Some((symbol, self.symbols.id(symbol)?)));
         if let Some((symbol, id)) = written {
             self.sequence.phonemes.push(Phoneme { symbol: symbol.to_owned(), id, word_idx });
-        } else if word_idx.is_some() && !self.sequence.left_out.iter().any(|left| left == symbol) {
+        } else if word_idx.is_some() {
+            self.leave_out(symbol);
+        }
+    }
+
+    fn leave_out(&mut self, symbol: &str) {
+        if !self.sequence.left_out.iter().any(|left| left == symbol) {
             self.sequence.left_out.push(symbol.to_owned());
         }
     }
@@ -209,6 +274,11 @@ fn tokens(normalized: &str) -> Vec<Token> {
         rest = &rest[len..];
     }
     tokens
+}
+
+/// Whether spelling out leaves a word as it is but for its case.
+fn is_kept(word: &str, key: &str) -> bool {
+    matches!(&tokens(&normalize(word))[..], [Token::Word(spelled)] if spelled == key)
 }
 
 fn word_len(text: &[u8]) -> usize {
@@ -307,13 +377,68 @@ mod tests {
         let sequence = front_end().phonemes("Hello, zyxwv!", &SymbolTable::formant()).unwrap();
         let [hello, guessed] = &sequence.words[..] else { panic!("{:?}", sequence.words) };
         assert_eq!(
-            (hello.text.as_str(), hello.guessed, hello.phonemes.clone()),
-            ("hello", false, 1..5)
+            (hello.text.as_str(), hello.origin, hello.phonemes.clone()),
+            ("hello", WordOrigin::Dictionary, 1..5)
         );
         assert!(sequence.phonemes[1..5].iter().all(|phoneme| phoneme.word_idx == Some(0)));
         assert_eq!(sequence.phonemes[5].word_idx, None);
-        assert!(guessed.guessed || guessed.text.len() == 1);
+        assert!(guessed.origin == WordOrigin::Guessed || guessed.text.len() == 1);
         assert_eq!(sequence.normalized.split(' ').next(), Some("Hello,"));
+    }
+
+    #[test]
+    fn words_are_said_as_the_user_wants_them() {
+        let front_end = front_end();
+        let mut own = Pronunciations::default();
+        for (word, phonemes) in
+            [("gif", "JH IH1 F"), ("nvidia", "EH0 N V IH1 D IY0 AH0"), ("the", "DH EH2")]
+        {
+            own.set(word, phonemes).unwrap();
+        }
+        let said = |text: &str| {
+            let sequence = front_end.phonemes_with(text, &SymbolTable::formant(), &own).unwrap();
+            let symbols: Vec<&str> =
+                sequence.phonemes.iter().map(|it| it.symbol.as_str()).collect();
+            (symbols.join(" "), sequence)
+        };
+        // In any case, as an owner, and as a function word in its weak form.
+        let (symbols, sequence) = said("The GIF, the gif's end.");
+        assert_eq!(symbols, "^ DH EH2   JH IH1 F ,   DH EH2   JH IH1 F S   EH1 N D . $");
+        assert_eq!(sequence.own_words, ["the", "gif"]);
+        let origins: Vec<WordOrigin> = sequence.words.iter().map(|word| word.origin).collect();
+        let own_word = WordOrigin::Own;
+        assert_eq!(origins[..4], [own_word; 4]);
+        assert_eq!(origins[4], WordOrigin::Dictionary);
+        assert_eq!(sequence.normalized, "The GIF, the gif's end.");
+        // Without it nothing changes.
+        let plain = front_end.phonemes("To Nvidia.", &SymbolTable::formant()).unwrap();
+        assert!(plain.own_words.is_empty());
+        // A word before it hears that it begins with a vowel.
+        assert!(said("To Nvidia.").0.starts_with("^ T UW0   EH0 N V"));
+    }
+
+    #[test]
+    fn phonemes_in_braces_are_said_as_they_are() {
+        let front_end = front_end();
+        let table = SymbolTable::formant();
+        let sequence = front_end.phonemes("Say the {ow1 l d}, now.", &table).unwrap();
+        let symbols: Vec<&str> = sequence.phonemes.iter().map(|it| it.symbol.as_str()).collect();
+        assert_eq!(symbols.join(" "), "^ S EY1   DH IY0   OW1 L D ,   N AW1 . $");
+        assert_eq!(sequence.normalized, "Say the {ow1 l d}, now.");
+        assert_eq!(sequence.words[2].origin, WordOrigin::Inline);
+        // Alone it is a sentence, too, and a voice of letters says that it cannot.
+        assert_eq!(front_end.sentences("{HH AY1}").unwrap(), ["{HH AY1}"]);
+        assert!(front_end.phonemes("{HH AY1}", &table).is_ok());
+        let letters = front_end.phonemes("Say {HH AY1}.", &SymbolTable::nvidia()).unwrap();
+        assert_eq!(letters.left_out, ["{hh ay1}"]);
+    }
+
+    #[test]
+    fn a_long_text_is_not_cut_within_braces() {
+        let text = "{HH AH0 L OW1} ".repeat(60);
+        for sentence in front_end().sentences(&text).unwrap() {
+            assert!(sentence.starts_with('{') && sentence.ends_with('}'), "{sentence}");
+        }
     }
 
     #[test]

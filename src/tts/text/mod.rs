@@ -12,6 +12,7 @@ mod pronunciation;
 mod quantities;
 mod sentences;
 mod spelling;
+mod stretches;
 mod units;
 mod weak_forms;
 

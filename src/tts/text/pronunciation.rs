@@ -4,12 +4,15 @@
 //! data: words that are no dictionary's, weak forms, the dictionary, possessives, a few suffixes,
 //! and at last the neural guess.
 
-use crate::tts::{
-    symbols::is_vowel,
-    text::{
-        g2p::G2p,
-        lexicon::Lexicon,
-        weak_forms::{is_full_at_the_end, is_secondary_at_the_end, weak_form},
+use crate::{
+    domain::{Pronunciations, WordOrigin},
+    tts::{
+        symbols::is_vowel,
+        text::{
+            g2p::G2p,
+            lexicon::Lexicon,
+            weak_forms::{is_full_at_the_end, is_secondary_at_the_end, weak_form},
+        },
     },
 };
 
@@ -33,8 +36,10 @@ const SHORTEST_STEM: usize = 2;
 pub struct Pronunciation {
     /// ARPAbet with stress.
     pub phonemes: Vec<String>,
-    /// Whether the network guessed it.
-    pub guessed: bool,
+    /// Who knew it.
+    pub origin: WordOrigin,
+    /// The word of the user's dictionary that it comes from.
+    pub own_word: Option<String>,
 }
 
 /// What follows a word.
@@ -44,6 +49,8 @@ pub enum Next<'a> {
     Mark,
     /// Another word.
     Word(&'a str),
+    /// A word whose first phoneme is known already.
+    Said(&'a str),
 }
 
 /// Knows words, and guesses the others.
@@ -59,8 +66,18 @@ impl Pronouncer {
         Self { lexicon: Lexicon::shared(), g2p }
     }
 
-    /// A word in its place; `n_words` is how many the sentence has.
-    pub fn in_context(&self, word: &str, next: Next<'_>, n_words: usize) -> Pronunciation {
+    /// A word in its place; `n_words` is how many the sentence has. What the user has said of it in
+    /// `own` stands above everything else.
+    pub fn in_context(
+        &self,
+        word: &str,
+        next: Next<'_>,
+        n_words: usize,
+        own: &Pronunciations,
+    ) -> Pronunciation {
+        if let Some(said) = Self::own(word, own) {
+            return said;
+        }
         let bare = if self.lexicon.contains(word) { word } else { word.trim_end_matches('\'') };
         let mut said = self.alone(bare);
         match next {
@@ -76,8 +93,8 @@ impl Pronouncer {
                     }
                 }
             }
-            Next::Word(next)
-                if matches!(word, "the" | "to" | "into") && self.begins_with_vowel(next) =>
+            Next::Word(_) | Next::Said(_)
+                if matches!(word, "the" | "to" | "into") && self.begins_with_vowel(next, own) =>
             {
                 said.phonemes.pop();
                 said.phonemes.push(if word == "the" { "IY0" } else { "UW0" }.to_owned());
@@ -97,14 +114,36 @@ impl Pronouncer {
             .or_else(|| self.possessive(word))
             .or_else(|| self.with_suffix(word));
         if let Some(phonemes) = known {
-            return Pronunciation { phonemes, guessed: false };
+            return Pronunciation { phonemes, origin: WordOrigin::Dictionary, own_word: None };
         }
         let letters: String = word.chars().filter(char::is_ascii_lowercase).collect();
-        Pronunciation { phonemes: self.g2p.phonemes(&letters), guessed: true }
+        let phonemes = self.g2p.phonemes(&letters);
+        Pronunciation { phonemes, origin: WordOrigin::Guessed, own_word: None }
     }
 
-    fn begins_with_vowel(&self, word: &str) -> bool {
-        self.alone(word).phonemes.first().is_some_and(|first| is_vowel(first))
+    /// A word, or the owner of something, as the user wants it said.
+    pub fn own(word: &str, own: &Pronunciations) -> Option<Pronunciation> {
+        let find = |word: &str| Some((own.of(word)?.to_vec(), word.to_owned()));
+        let (phonemes, own_word) = find(word)
+            .or_else(|| {
+                let (mut phonemes, owner) = find(word.strip_suffix("'s")?)?;
+                phonemes.extend(list(possessive_ending(&phonemes)));
+                Some((phonemes, owner))
+            })
+            .or_else(|| find(word.strip_suffix('\'')?))?;
+        Some(Pronunciation { phonemes, origin: WordOrigin::Own, own_word: Some(own_word) })
+    }
+
+    fn begins_with_vowel(&self, next: Next<'_>, own: &Pronunciations) -> bool {
+        let first = |said: Pronunciation| said.phonemes.into_iter().next();
+        match next {
+            Next::Mark => false,
+            Next::Said(first) => is_vowel(first),
+            Next::Word(word) => {
+                let said = Self::own(word, own).unwrap_or_else(|| self.alone(word));
+                first(said).is_some_and(|first| is_vowel(&first))
+            }
+        }
     }
 
     fn look_up(&self, word: &str) -> Option<Vec<String>> {
@@ -116,12 +155,7 @@ impl Pronouncer {
         if let Some(owner) = word.strip_suffix("'s")
             && let Some(mut phonemes) = self.look_up(owner)
         {
-            let ending = match phonemes.last().map(String::as_str) {
-                Some("S" | "Z" | "SH" | "ZH" | "CH" | "JH") => "IH0 Z",
-                Some("P" | "T" | "K" | "F" | "TH") => "S",
-                _ => "Z",
-            };
-            phonemes.extend(list(ending));
+            phonemes.extend(list(possessive_ending(&phonemes)));
             return Some(phonemes);
         }
         self.look_up(word.strip_suffix('\'')?)
@@ -134,6 +168,15 @@ impl Pronouncer {
             phonemes.extend(list(ending));
             Some(phonemes)
         })
+    }
+}
+
+/// What an `'s` is after these phonemes.
+fn possessive_ending(phonemes: &[String]) -> &'static str {
+    match phonemes.last().map(String::as_str) {
+        Some("S" | "Z" | "SH" | "ZH" | "CH" | "JH") => "IH0 Z",
+        Some("P" | "T" | "K" | "F" | "TH") => "S",
+        _ => "Z",
     }
 }
 

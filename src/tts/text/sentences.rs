@@ -135,6 +135,9 @@ fn pieces(sentence: &str, out: &mut Vec<String>) {
             .or_else(|| after_mark(&[',']))
             .or_else(|| head.rfind(char::is_whitespace).filter(|&at| at > 0))
             .unwrap_or(limit);
+        // A pronunciation in braces is one word.
+        let open = rest[..cut].rfind('{').filter(|&at| at > 0 && !rest[at..cut].contains('}'));
+        let cut = open.unwrap_or(cut);
         let (piece, later) = rest.split_at(cut);
         out.push(piece.trim().to_owned());
         rest = later.trim_start();

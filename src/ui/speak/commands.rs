@@ -61,6 +61,10 @@ pub const EXPORT_MEL: &str = "speak-export-mel";
 pub const EXPORT_TEXT_GRID: &str = "speak-export-textgrid";
 /// Takes durations from a TextGrid.
 pub const IMPORT_TEXT_GRID: &str = "speak-import-textgrid";
+/// Opens the window of pronunciations, or closes it.
+pub const DICTIONARY: &str = "speak-dictionary";
+/// Takes the last change of the dictionary back.
+pub const UNDO_DICTIONARY: &str = "speak-undo-dictionary";
 /// Durations, pitch and energy as predicted.
 pub const FORGET_GIVEN: &str = "speak-forget-given";
 /// Whether drags on the panels of prosody edit it.
@@ -121,6 +125,7 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         .then_some("This take has no phonemes; speak with its settings to have them");
     let nothing_given =
         state.given.is_none().then_some("Durations, pitch and energy are predicted already");
+    let no_change = (!state.dictionary.can_undo()).then_some("The dictionary was not changed");
     let no_edit = take
         .is_none_or(|take| take.edits.given().is_none())
         .then_some("Nothing is edited; press E and drag pitch, energy or phonemes");
@@ -181,6 +186,8 @@ pub fn commands(state: &SpeakState, is_playing: bool) -> Vec<PageCommand> {
         command(EXPORT_MEL, "Export mel PNG…", ctrl_shift(Key::E), no_mel),
         command(EXPORT_TEXT_GRID, "Export TextGrid…", ctrl_shift(Key::T), no_phonemes),
         command(IMPORT_TEXT_GRID, "Import TextGrid…", ctrl_shift(Key::I), None),
+        command(DICTIONARY, "Pronunciations…", ctrl_shift(Key::D), None),
+        command(UNDO_DICTIONARY, "Undo the change of the dictionary", None, no_change),
         command(FORGET_GIVEN, "Speak with predicted durations again", None, nothing_given),
         command(EDIT, "Edit duration, pitch and energy", plain(Key::E), no_take),
         command(SPEAK_EDIT, "Speak the edited take", ctrl_shift(Key::Enter), no_edit),

@@ -3,12 +3,20 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use eframe::egui::{
-    Button, ComboBox, Direction, DragValue, Frame, Layout, PointerButton, Rect, ScrollArea, Slider,
-    SliderClamping, StrokeKind, TextEdit, Ui, UiBuilder, pos2, vec2,
+    Button, ComboBox, Direction, DragValue, Frame, Label, Layout, PointerButton, Rect, RichText,
+    ScrollArea, Slider, SliderClamping, Stroke, StrokeKind, TextBuffer, TextEdit, TextStyle, Ui,
+    UiBuilder, pos2,
+    text::{LayoutJob, TextFormat},
+    vec2,
 };
 
 use super::{
-    commands, page::Request, state::SpeakState, systems::systems_ui, transport::command_button,
+    commands,
+    dictionary::{DictionaryState, Marks, TextMark},
+    page::Request,
+    state::SpeakState,
+    systems::systems_ui,
+    transport::command_button,
 };
 use crate::{
     domain::{
@@ -17,7 +25,10 @@ use crate::{
     },
     library::catalog,
     settings,
-    ui::{PageCommand, theme},
+    ui::{
+        PageCommand,
+        theme::{self, Hue},
+    },
 };
 
 /// Width of the Speak button.
@@ -103,7 +114,7 @@ pub fn composer_ui(
     let text = Rect::from_min_max(area.min, pos2(split - theme::GAP, area.top() + height));
     let speak = Rect::from_min_max(pos2(split, area.top()), pos2(area.right(), text.bottom()));
     ui.advance_cursor_after_rect(text.union(speak));
-    text_ui(ui, text, &mut state.text);
+    text_ui(ui, text, &mut state.text, &mut state.dictionary);
     let centred = Layout::centered_and_justified(Direction::TopDown);
     ui.scope_builder(UiBuilder::new().max_rect(speak).layout(centred), |ui| {
         speak_button(ui, state, commands, is_first_frame, requests);
@@ -117,6 +128,13 @@ pub fn composer_ui(
         let n_chars = state.text.chars().count();
         let chars = if n_chars == 1 { "character" } else { "characters" };
         ui.label(theme::caption(format!("{n_chars} {chars}"), ui.visuals()));
+        ui.separator();
+        let open = Button::selectable(state.dictionary.is_open, "Pronunciations…");
+        let open = command_button(ui, commands, commands::DICTIONARY, open);
+        if open.is_some_and(|open| open.clicked()) {
+            requests.push(Request::Run(commands::DICTIONARY));
+        }
+        pronounced_ui(ui, &state.dictionary.marks);
         ui.separator();
         let import = Button::new("TextGrid…");
         if let Some(import) = command_button(ui, commands, commands::IMPORT_TEXT_GRID, import)
@@ -278,7 +296,7 @@ fn window_ui(ui: &mut Ui, window: &mut WindowChoice) {
 }
 
 /// The text, in a field that fills `rect` and scrolls inside it.
-fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String) {
+fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String, dictionary: &mut DictionaryState) {
     let style = ui.visuals().widgets.inactive;
     let fill = ui.visuals().text_edit_bg_color();
     ui.painter().rect(rect, style.corner_radius, fill, style.bg_stroke, StrokeKind::Inside);
@@ -289,7 +307,12 @@ fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String) {
             .auto_shrink(false)
             .min_scrolled_height(0.0)
             .show(ui, |ui| {
+                let mut lay_out = |ui: &Ui, text: &dyn TextBuffer, width: f32| {
+                    let job = marked(ui, text.as_str(), dictionary.mark(text.as_str()), width);
+                    ui.fonts_mut(|fonts| fonts.layout_job(job))
+                };
                 let field = TextEdit::multiline(text)
+                    .layouter(&mut lay_out)
                     .frame(Frame::NONE)
                     .hint_text("Type what is to be spoken")
                     .desired_width(f32::INFINITY)
@@ -297,6 +320,41 @@ fn text_ui(ui: &mut Ui, rect: Rect, text: &mut String) {
                 ui.add(field).accessible_name("Text");
             });
     });
+}
+
+/// Which words of the text are said as the user wants, and what is wrong in braces.
+fn pronounced_ui(ui: &mut Ui, marks: &Marks) {
+    if let Some(why) = marks.problem() {
+        let bad = theme::color(Hue::Bad, ui.visuals());
+        let label = Label::new(RichText::new("Braces hold no pronunciation").color(bad));
+        ui.add(label).on_hover_text(format!("{why}. It is read as text."));
+        return;
+    }
+    let words = marks.own_words();
+    if let Some((first, others)) = words.split_first() {
+        let more =
+            if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let caption = theme::caption(format!("yours: {first}{more}"), ui.visuals());
+        ui.label(caption).on_hover_text(format!("Said by your dictionary: {}", words.join(", ")));
+    }
+}
+
+/// A text in which words of the user's dictionary, and phonemes in braces, are underlined.
+fn marked(ui: &Ui, text: &str, marks: &Marks, width: f32) -> LayoutJob {
+    let font = TextStyle::Body.resolve(ui.style());
+    let plain = TextFormat::simple(font, theme::color(Hue::Text, ui.visuals()));
+    let mut job = LayoutJob::default();
+    job.wrap.max_width = width;
+    let mut end = 0;
+    for (at, mark) in marks.spans() {
+        let hue = if matches!(mark, TextMark::Broken(_)) { Hue::Bad } else { Hue::Accent };
+        let underline = Stroke::new(1.5, theme::color(hue, ui.visuals()));
+        job.append(&text[end..at.start], 0.0, plain.clone());
+        job.append(&text[at.clone()], 0.0, TextFormat { underline, ..plain.clone() });
+        end = at.end;
+    }
+    job.append(&text[end..], 0.0, plain);
+    job
 }
 
 fn speak_button(

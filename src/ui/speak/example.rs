@@ -1,7 +1,7 @@
 //! A take without an engine: harmonics that glide, cut into phonemes. For tests, and for timing a
 //! frame of the page.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     page::SpeakPage,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         Alignment, MelConfig, MelSpectrogram, Phoneme, PhonemeSequence, Prosody, ProsodyControls,
-        SpeechTiming, VocoderChoice, VoiceOptions, Word,
+        SpeechTiming, VocoderChoice, VoiceOptions, Word, WordOrigin,
     },
     engine::{SpeakEvent, SpeakRequest, SpokenSentence},
     settings::Settings,
@@ -48,6 +48,7 @@ pub fn request() -> SpeakRequest {
         options: VoiceOptions::default(),
         given: Vec::new(),
         timing: None,
+        pronunciations: None,
         seed: 7,
     }
 }
@@ -82,7 +83,7 @@ pub fn page(duration_secs: f64) -> SpeakPage {
 
 /// A page with a take of each of these lengths; the last one is shown.
 pub fn page_with(durations_secs: &[f64]) -> SpeakPage {
-    let mut page = SpeakPage::new(&Settings::default());
+    let mut page = SpeakPage::new(&Settings::default(), PathBuf::new());
     for duration_secs in durations_secs {
         let mut take = take(*duration_secs);
         take.id = page.state.fresh_id();
@@ -153,7 +154,8 @@ fn sentence(
             }
         }
         let phonemes = first..sequence.phonemes.len();
-        sequence.words.push(Word { text: (*text).to_owned(), phonemes, guessed: n % 8 == 2 });
+        let origin = if n % 8 == 2 { WordOrigin::Guessed } else { WordOrigin::Dictionary };
+        sequence.words.push(Word { text: (*text).to_owned(), phonemes, origin });
         if left == 0 {
             break 'words;
         }

@@ -19,6 +19,7 @@ use crate::{
     dsp,
     engine::SpokenSentence,
     files::{advice, write_atomically},
+    library::Dictionary,
     settings::ColorMap,
     ui::{dialogs::block_on, widgets::mel_view_scale::map_of},
 };
@@ -47,6 +48,10 @@ pub enum FileEvent {
     Chosen(Option<PathBuf>),
     /// An export ended.
     Written(Written),
+    /// The dictionary was read, or why not.
+    Dictionary(Result<Dictionary, String>),
+    /// The dictionary was written, or why not.
+    DictionarySaved(Result<(), String>),
 }
 
 /// How an export ended.
@@ -237,6 +242,21 @@ impl Files {
         overwrite: Overwrite,
     ) {
         self.spawn(ctx, "export", move || FileEvent::Written(write(&path, &content, overwrite)));
+    }
+
+    /// Reads the dictionary.
+    pub fn read_dictionary(&self, ctx: &egui::Context, path: PathBuf) {
+        self.spawn(ctx, "read-dictionary", move || {
+            FileEvent::Dictionary(Dictionary::read(&path).map_err(|error| error.to_string()))
+        });
+    }
+
+    /// Writes the dictionary.
+    pub fn write_dictionary(&self, ctx: &egui::Context, path: PathBuf, dictionary: Dictionary) {
+        self.spawn(ctx, "write-dictionary", move || {
+            let outcome = dictionary.write(&path).map_err(|error| error.to_string());
+            FileEvent::DictionarySaved(outcome)
+        });
     }
 
     /// Asks where to, in the system's own dialog.

@@ -79,7 +79,7 @@ impl Lane {
         match self {
             Self::Waveform => "Samples, of full scale",
             Self::Mel => "Mel spectrogram: the frames that the vocoder sounds",
-            Self::Words => "Words; a dotted line marks a guessed pronunciation",
+            Self::Words => "Words; dots mark a guessed pronunciation, a line one of your own",
             Self::Phonemes => "Phonemes in ARPAbet",
             Self::Alignment => {
                 "Which phoneme is heard in which frame; of a Tacotron, which one each decoder step looked at"

@@ -2,6 +2,7 @@
 
 mod commands;
 mod composer;
+mod dictionary;
 mod difference;
 mod edits;
 pub mod example;
@@ -19,6 +20,7 @@ mod take;
 mod takes;
 mod transport;
 
+pub use dictionary::{DictionaryFile, DictionaryState};
 pub use difference::Difference;
 pub use edits::Quality;
 pub use faults::{Fault, Faults, Mark};

@@ -77,6 +77,8 @@ pub struct SpeakPage {
     export: Option<ExportDialog>,
     /// The system's dialog that asks for a TextGrid.
     opening: Option<Dialog>,
+    /// The file of the user's dictionary.
+    dictionary: PathBuf,
     /// Where the last export went.
     folder: PathBuf,
     /// To repaint from outside a frame; known from the first frame on.
@@ -86,8 +88,8 @@ pub struct SpeakPage {
 }
 
 impl SpeakPage {
-    /// The page as it is at the start.
-    pub fn new(settings: &Settings) -> Self {
+    /// The page as it is at the start; `dictionary` is the file of the user's pronunciations.
+    pub fn new(settings: &Settings, dictionary: PathBuf) -> Self {
         Self {
             state: SpeakState::new(settings.speak.clone()),
             jobs: VecDeque::new(),
@@ -98,6 +100,7 @@ impl SpeakPage {
             files: Files::default(),
             export: None,
             opening: None,
+            dictionary,
             folder: sound_folder(),
             egui: None,
             kept_lanes: [LaneLayout::default(), LaneLayout::compared()],
@@ -153,6 +156,7 @@ impl Page for SpeakPage {
         self.drain(ctx);
         self.follow(ctx);
         self.drain_files(ctx);
+        self.save_dictionary();
         if let Some(egui) = &self.egui {
             self.comparer.follow(&mut self.state, egui);
         }
@@ -165,6 +169,7 @@ impl Page for SpeakPage {
             self.egui = Some(ui.ctx().clone());
             recall_lanes(ui.ctx(), &mut self.state);
             self.kept_lanes = [self.state.lanes, self.state.compared_lanes];
+            self.files.read_dictionary(ui.ctx(), self.dictionary.clone());
         }
         self.drops(ui);
         let commands = self.commands();
@@ -192,6 +197,7 @@ impl Page for SpeakPage {
             self.centre_ui(ui, ctx, &commands, &mut requests);
         });
         self.export_ui(ui);
+        self.dictionary_ui(ui, ctx);
         for request in requests {
             match request {
                 Request::Run(command) => self.run(command, ctx),
@@ -277,6 +283,8 @@ impl Page for SpeakPage {
                     self.opening = Some(Dialog::open(egui, Pick::File("TextGrid")));
                 }
             }
+            commands::DICTIONARY => self.toggle_dictionary(),
+            commands::UNDO_DICTIONARY => self.state.dictionary.undo(),
             commands::EDIT => self.state.editing ^= true,
             commands::SPEAK_EDIT => {
                 if let Some(request) = self.state.edited_request() {

@@ -7,6 +7,7 @@ mod making;
 use std::{collections::VecDeque, time::Instant};
 
 use super::{
+    dictionary::DictionaryState,
     difference::Difference,
     lanes::LaneLayout,
     take::{Take, TakeId},
@@ -92,6 +93,8 @@ pub struct SpeakState {
     pub options: settings::Speak,
     /// What the next takes are given in place of predictions.
     pub given: Option<Given>,
+    /// Pronunciations of the user's own.
+    pub dictionary: DictionaryState,
     /// Ids of all voices in the library's order, which decides their colours.
     pub systems: Vec<String>,
     /// What they are.
@@ -140,6 +143,7 @@ impl SpeakState {
             text: FIRST_TEXT.to_owned(),
             options,
             given: None,
+            dictionary: DictionaryState::default(),
             systems: Vec::new(),
             kinds: Vec::new(),
             editing: false,
@@ -187,6 +191,7 @@ impl SpeakState {
             options: self.options.options,
             given: self.given.as_ref().map_or_else(Vec::new, |given| given.prosody.clone()),
             timing: self.given.as_ref().and_then(|given| given.timing.clone()),
+            pronunciations: self.dictionary.ahead_of_file(),
             seed: self.options.seed,
         }
     }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{edits::Edits, faults::Faults};
 use crate::{
-    domain::{MelConfig, SpeechRecord, SpeechTiming, SpeechWarning, Waveform},
+    domain::{
+        MelConfig, Pronunciations, SpeechRecord, SpeechTiming, SpeechWarning, Waveform, WordOrigin,
+        parse_arpabet,
+    },
     engine::{SpeakRequest, SpokenSentence},
     ui::widgets::{
         alignment_view::{Interval, IntervalKind, Looked, interval_at},
@@ -261,7 +264,11 @@ impl Take {
                 start_secs: secs(word.phonemes.start),
                 end_secs: secs(word.phonemes.end),
                 label: word.text.clone(),
-                kind: if word.guessed { IntervalKind::Guessed } else { IntervalKind::Spoken },
+                kind: match word.origin {
+                    WordOrigin::Dictionary => IntervalKind::Spoken,
+                    WordOrigin::Guessed => IntervalKind::Guessed,
+                    WordOrigin::Own | WordOrigin::Inline => IntervalKind::Own,
+                },
             });
         }
     }
@@ -291,6 +298,21 @@ impl Take {
     /// The index of the phoneme at a time.
     pub fn phoneme_at(&self, secs: f64) -> Option<usize> {
         interval_at(&self.phonemes, secs)
+    }
+
+    /// The word at a time, and its phonemes as they may be typed; no phonemes of a voice that does not
+    /// speak ARPAbet with stress.
+    pub fn word_at(&self, secs: f64) -> Option<(String, String)> {
+        let idx = interval_at(&self.words, secs)?;
+        let sequences = self.pieces.iter().map(|piece| &piece.spoken.phonemes);
+        let mut words =
+            sequences.flat_map(|sequence| sequence.words.iter().map(move |word| (sequence, word)));
+        let (sequence, word) = words.nth(idx)?;
+        let text = Pronunciations::key(&word.text).ok()?;
+        let symbols = &sequence.phonemes[word.phonemes.clone()];
+        let symbols: Vec<&str> = symbols.iter().map(|phoneme| phoneme.symbol.as_str()).collect();
+        let phonemes = symbols.join(" ");
+        Some((text, if parse_arpabet(&phonemes).is_ok() { phonemes } else { String::new() }))
     }
 
     /// Every word as ARPAbet: phonemes a space apart, words two, a line for each sentence.

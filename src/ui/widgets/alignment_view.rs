@@ -39,6 +39,8 @@ pub enum IntervalKind {
     Spoken,
     /// A word whose pronunciation was guessed by the neural model.
     Guessed,
+    /// A word whose pronunciation is the user's own.
+    Own,
     /// A pause or a mark.
     Pause,
 }
@@ -113,11 +115,18 @@ fn paint_label(painter: &Painter, rect: Rect, interval: &Interval, ink: &Ink) {
     };
     let Some(galley) = fitting else { return };
     paint_centred(painter, rect, &galley, color);
-    if interval.kind == IntervalKind::Guessed {
-        let underline = Rangef::new(-0.5, 0.5) * galley.size().x;
-        let x = Rangef::new(rect.center().x + underline.min, rect.center().x + underline.max);
-        let y = rect.center().y + galley.size().y / 2.0 - 1.0;
-        painter.extend(Shape::dotted_line(&[pos2(x.min, y), pos2(x.max, y)], ink.muted, 3.0, 0.8));
+    let underline = Rangef::new(-0.5, 0.5) * galley.size().x;
+    let x = Rangef::new(rect.center().x + underline.min, rect.center().x + underline.max);
+    let y = rect.center().y + galley.size().y / 2.0 - 1.0;
+    match interval.kind {
+        IntervalKind::Spoken | IntervalKind::Pause => (),
+        IntervalKind::Guessed => {
+            let dots = Shape::dotted_line(&[pos2(x.min, y), pos2(x.max, y)], ink.muted, 3.0, 0.8);
+            painter.extend(dots);
+        }
+        IntervalKind::Own => {
+            painter.hline(x, y, Stroke::new(1.5, ink.accent));
+        }
     }
 }
 

@@ -233,7 +233,7 @@ fn check_controls(controls: &ProsodyControls) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{GivenProsody, VoiceOptions, Word},
+        domain::{GivenProsody, VoiceOptions, Word, WordOrigin},
         tts::load::tests::{phonemes, voice},
     };
 
@@ -277,7 +277,11 @@ mod tests {
     #[test]
     fn words_keep_their_phonemes_where_pauses_come_between() {
         let mut sequence = phonemes(1..6);
-        let word = |text: &str, phonemes| Word { text: text.into(), phonemes, guessed: false };
+        let word = |text: &str, phonemes| Word {
+            text: text.into(),
+            phonemes,
+            origin: WordOrigin::Dictionary,
+        };
         sequence.words = vec![word("a", 0..2), word("b", 2..5)];
         let paused = insert_pauses(&sequence, 40, |at| at == 1);
         assert_eq!(paused.ids(), [1, 2, 40, 3, 4, 5]);
@@ -291,7 +295,11 @@ mod tests {
         let voice = voice();
         let pause = voice.symbols().id(PAUSE).unwrap();
         let mut sequence = phonemes([1, 2, pause, 3, 4, 5]);
-        let word = |text: &str, phonemes| Word { text: text.into(), phonemes, guessed: false };
+        let word = |text: &str, phonemes| Word {
+            text: text.into(),
+            phonemes,
+            origin: WordOrigin::Dictionary,
+        };
         sequence.words = vec![word("a", 0..2), word("b", 3..5), word("c", 5..6)];
         let ids = voice.complete(sequence).ids();
         let without: Vec<u32> = ids.iter().copied().filter(|&id| id != pause).collect();

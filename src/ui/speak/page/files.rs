@@ -6,6 +6,7 @@ use eframe::egui::{Align2, Id, LayerId, Order, TextStyle, Ui};
 
 use super::{
     super::{
+        dictionary::dictionary_ui,
         export::{ExportDialog, Pressed, Progress as ExportProgress},
         files::{Content, FileEvent, Written},
         state::Given,
@@ -75,7 +76,50 @@ impl SpeakPage {
                     }
                 }
                 FileEvent::Written(written) => self.hear_of_export(written, ctx),
+                FileEvent::Dictionary(outcome) => self.state.dictionary.read(outcome),
+                FileEvent::DictionarySaved(outcome) => {
+                    self.state.dictionary.end_save();
+                    if let Err(why) = outcome {
+                        let text = format!("The pronunciation was not kept for next time.\n{why}.");
+                        ctx.actions.push(Action::Toast(Toast::error(text)));
+                    }
+                }
             }
+        }
+    }
+
+    /// Writes the dictionary if it has changed.
+    pub(super) fn save_dictionary(&mut self) {
+        if let Some(egui) = &self.egui
+            && let Some(dictionary) = self.state.dictionary.begin_save()
+        {
+            self.files.write_dictionary(egui, self.dictionary.clone(), dictionary);
+        }
+    }
+
+    /// Opens the window of pronunciations with the word at the cursor, or closes it.
+    pub(super) fn toggle_dictionary(&mut self) {
+        let word = self.state.word_at_cursor();
+        let dictionary = &mut self.state.dictionary;
+        dictionary.is_open ^= true;
+        if !dictionary.is_open {
+            return;
+        }
+        if let Some((word, phonemes)) = word {
+            dictionary.edit(&word, &phonemes);
+        }
+        // Another program may have written it.
+        if let Some(egui) = &self.egui {
+            self.files.read_dictionary(egui, self.dictionary.clone());
+        }
+    }
+
+    pub(super) fn dictionary_ui(&mut self, ui: &Ui, ctx: &mut Context<'_>) {
+        if self.state.dictionary.is_open {
+            let at_cursor = self.state.word_at_cursor();
+            let path = self.dictionary.display().to_string();
+            let state = &mut self.state.dictionary;
+            dictionary_ui(ui.ctx(), state, at_cursor.as_ref(), &path, ctx.actions);
         }
     }
 

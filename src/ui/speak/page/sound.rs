@@ -225,6 +225,7 @@ fn record(request: &SpeakRequest, ctx: &Context<'_>) -> SpeechRecord {
         },
         controls: request.controls,
         options: request.options,
+        pronunciations: request.pronunciations.clone().unwrap_or_default(),
         given: request.given.clone(),
         seed: request.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),

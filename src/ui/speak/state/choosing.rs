@@ -23,6 +23,7 @@ impl SpeakState {
             options: record.options,
             given: record.given.clone(),
             timing: None,
+            pronunciations: Some(record.pronunciations.clone()),
             seed: record.seed,
         });
         let mut take = Take::new(id, request);
@@ -34,6 +35,13 @@ impl SpeakState {
         take.phase = Phase::Restored;
         self.add(take);
         self.use_settings(id);
+    }
+
+    /// The word of the selected take at the play cursor, and its phonemes as they may be typed; none
+    /// of a voice that does not speak ARPAbet.
+    pub fn word_at_cursor(&self) -> Option<(String, String)> {
+        let secs = self.paused_secs.unwrap_or(self.cursor_secs);
+        self.selected_take()?.word_at(secs)
     }
 
     /// Puts a take at the end of the list and shows it from its start.

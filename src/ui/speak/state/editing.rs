@@ -35,7 +35,9 @@ impl SpeakState {
         let take = self.selected_take()?;
         let given = take.edits.given()?.to_vec();
         let request = take.request.clone()?;
-        Some(SpeakRequest { given, timing: None, ..request })
+        // Edits belong to the phonemes that the take has, whatever the dictionary says by now.
+        let pronunciations = take.record.as_ref().map(|record| record.pronunciations.clone());
+        Some(SpeakRequest { given, timing: None, pronunciations, ..request })
     }
 
     /// The phoneme that keys edit: that at the cursor.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    domain::{SpeechRecord, SpeechTiming, SpeechWarning},
+    domain::{Pronunciations, SpeechRecord, SpeechTiming, SpeechWarning},
     engine::{Error, Speech},
     job::Cancelled,
     ui::speak::{example, files::Restored, take::Phase},
@@ -21,6 +21,7 @@ fn record() -> SpeechRecord {
         given: request.given,
         seed: request.seed,
         version: "0".into(),
+        pronunciations: Pronunciations::default(),
         device: "CPU".into(),
     }
 }
