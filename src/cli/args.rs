@@ -534,6 +534,9 @@ pub struct BenchEngine {
     /// What is measured; on a graphics processor all is measured by the clock
     #[arg(long, value_enum)]
     pub device: Option<Device>,
+    /// Also measure what this LoRA adapter costs, by id or path; may be given several times
+    #[arg(long = "adapter", value_name = "NAME")]
+    pub adapters: Vec<String>,
     /// Take only these figures
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     pub only: Vec<Part>,
@@ -630,6 +633,8 @@ pub enum Part {
     Verify,
     /// Several replies at once
     Together,
+    /// What adapters cost; wants --adapter
+    Adapters,
     /// What n-gram lookup brings
     Ngram,
     /// Beside busy threads
@@ -743,6 +748,7 @@ impl From<Part> for BenchPart {
             Part::Decode => Self::Decode,
             Part::Verify => Self::Verify,
             Part::Together => Self::Together,
+            Part::Adapters => Self::Adapters,
             Part::Ngram => Self::Ngram,
             Part::Contended => Self::Contended,
             Part::Perplexity => Self::Perplexity,

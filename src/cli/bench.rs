@@ -62,6 +62,7 @@ fn request(setting: &Setting, args: BenchEngine) -> BenchRequest {
             (None, Some(shape)) => BenchModel::Shape(shape.into()),
             (None, None) => BenchModel::Id(args.model.unwrap_or_else(chosen)),
         },
+        adapters: args.adapters,
         effort: if args.quick { Effort::Quick } else { Effort::Full },
         peer: args.peer.map(|_| PeerRequest { python: args.peer_python, model: args.peer_model }),
     }

@@ -59,7 +59,11 @@ fn speeds(report: &BenchReport, text: &mut String) {
     for measurement in &report.measurements {
         if matches!(
             measurement.work,
-            Work::Load | Work::FirstToken { .. } | Work::Verify { .. } | Work::Contended { .. }
+            Work::Load
+                | Work::FirstToken { .. }
+                | Work::LoadAdapter
+                | Work::Verify { .. }
+                | Work::Contended { .. }
         ) {
             continue;
         }
@@ -126,7 +130,8 @@ fn contended(report: &BenchReport, text: &mut String) {
 fn loads(report: &BenchReport, text: &mut String) {
     let mut lines = String::new();
     for measurement in &report.measurements {
-        if !matches!(measurement.work, Work::Load | Work::FirstToken { .. }) {
+        let work = measurement.work;
+        if !matches!(work, Work::Load | Work::FirstToken { .. } | Work::LoadAdapter) {
             continue;
         }
         let millis = |secs: fn(&Sample) -> f64| measurement.ours(|sample| 1e3 * secs(sample));
@@ -157,6 +162,18 @@ fn ratios(report: &BenchReport, text: &mut String) {
         .collect();
     if !lines.is_empty() {
         *text += &format!("\n{:NAME$}{:>24}\n{}", "", "times as many tokens", lines.concat());
+    }
+    let lines = [
+        ("one reply with an adapter, by none", ratios.one_adapted),
+        ("several replies with adapters, by none", ratios.several_adapted),
+    ];
+    let lines: Vec<String> = lines
+        .into_iter()
+        .filter(|(_, ratio)| ratio.is_some())
+        .map(|(name, ratio)| format!("{name:NAME$}{:>24}\n", times(ratio)))
+        .collect();
+    if !lines.is_empty() {
+        *text += &format!("\n{:NAME$}{:>24}\n{}", "", "times as long a token", lines.concat());
     }
 }
 
@@ -197,6 +214,13 @@ pub(super) fn name(work: Work) -> String {
         Work::Verify { context, rows } => format!("pass over {rows} rows at context {context}"),
         Work::Together { sequences: 1 } => "one reply".to_owned(),
         Work::Together { sequences } => format!("{sequences} replies at once"),
+        Work::LoadAdapter => "load of an adapter".to_owned(),
+        Work::Adapted { sequences: 1, adapters: 0 } => "one reply, no adapter".to_owned(),
+        Work::Adapted { sequences: 1, .. } => "one reply with an adapter".to_owned(),
+        Work::Adapted { sequences, adapters: 0 } => format!("{sequences} replies, no adapters"),
+        Work::Adapted { sequences, adapters } => {
+            format!("{sequences} replies, none and {adapters} adapters in turns")
+        }
         Work::Copy { ngram } => format!("repeating a text, {}", lookup(ngram)),
         Work::Summarise { ngram } => format!("summing up a text, {}", lookup(ngram)),
         Work::Contended { threads, busy } => {

@@ -56,6 +56,15 @@ pub enum Work {
         /// How many.
         sequences: usize,
     },
+    /// An adapter's file, to an adapter in memory.
+    LoadAdapter,
+    /// Replies written at once, some of them with adapters.
+    Adapted {
+        /// How many.
+        sequences: usize,
+        /// Adapters that they have, in turns with none; zero where none has any.
+        adapters: usize,
+    },
     /// A reply that repeats a text it was given.
     Copy {
         /// Whether n-gram lookup drafts.

@@ -166,3 +166,18 @@ fn suffix_decoding_learns_from_documents_up_to_what_it_keeps() {
     assert!(output(setting.run(&["speculation", "clear"])).status.success());
     assert!(json_lines(setting.run(&["speculation", "info", "--json"])).is_empty());
 }
+
+#[test]
+fn what_adapters_cost_is_measured() {
+    let setting = setting();
+    let path = setting.adapter.display().to_string();
+    let bench = ["bench", "engine", "--quick", "--json", "--model", "tiny-llama3"];
+    let with =
+        [&bench[..], &["--only", "adapters", "--adapter", &path, "--adapter", &path]].concat();
+    let report = figures(setting.run(&with));
+    for ratio in ["one_adapted", "several_adapted"] {
+        assert!(report["ratios"][ratio]["median"].as_f64().unwrap() > 0.0, "{report}");
+    }
+    let said = complaint(setting.run(&[&bench[..], &["--only", "adapters"]].concat()), 1);
+    assert!(said.contains("none of these figures can be had"), "{said}");
+}

@@ -103,6 +103,10 @@ pub struct Ratios {
     pub ngram_summarise: Option<Spread>,
     /// Tokens per second of eight replies by those of one.
     pub eight_together: Option<Spread>,
+    /// What an adapter costs a reply: its time by that without.
+    pub one_adapted: Option<Spread>,
+    /// What adapters cost replies that are written at once, and take turns with those that have none.
+    pub several_adapted: Option<Spread>,
     /// What all threads bring by one, each beside its busy neighbours.
     pub threads: Vec<(Work, Spread)>,
 }
@@ -132,6 +136,8 @@ impl BenchReport {
             ngram_copy: self.ngram_gain(|ngram| Work::Copy { ngram }),
             ngram_summarise: self.ngram_gain(|ngram| Work::Summarise { ngram }),
             eight_together: self.together_gain(8),
+            one_adapted: self.adapted_cost(|sequences| sequences == 1),
+            several_adapted: self.adapted_cost(|sequences| sequences > 1),
             threads: works().filter_map(threads).collect(),
         }
     }
@@ -166,6 +172,18 @@ impl BenchReport {
         let many = self.find(Work::Together { sequences })?;
         let one = self.find(Work::Together { sequences: 1 })?;
         Spread::of(ratios(&many.samples, &one.samples, Sample::tokens_per_sec))
+    }
+
+    /// How many times as much processor time a token takes with adapters as without.
+    fn adapted_cost(&self, is_it: fn(usize) -> bool) -> Option<Spread> {
+        let find = |with: bool| {
+            self.measurements.iter().find(|measurement| match measurement.work {
+                Work::Adapted { sequences, adapters } => is_it(sequences) && (adapters > 0) == with,
+                _ => false,
+            })
+        };
+        let (with, without) = (find(true)?, find(false)?);
+        Spread::of(ratios(&without.samples, &with.samples, Sample::tokens_per_cpu_sec))
     }
 
     /// How many times as many tokens come of a second on the clock with several threads, beside

@@ -13,6 +13,8 @@ pub struct BenchRequest {
     pub model: BenchModel,
     /// Which figures, in the order of [`BenchPart::ALL`].
     pub parts: Vec<BenchPart>,
+    /// LoRA adapters for the model, by id or path: what they cost.
+    pub adapters: Vec<String>,
     /// How thoroughly.
     pub effort: Effort,
     /// Another engine to measure in turns with ours.
@@ -44,6 +46,8 @@ pub enum BenchPart {
     Verify,
     /// Several replies at once.
     Together,
+    /// What adapters cost.
+    Adapters,
     /// What n-gram lookup brings.
     Ngram,
     /// Beside busy threads.
@@ -85,12 +89,13 @@ pub enum BenchEvent {
 
 impl BenchPart {
     /// Every part.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Load,
         Self::Prefill,
         Self::Decode,
         Self::Verify,
         Self::Together,
+        Self::Adapters,
         Self::Ngram,
         Self::Contended,
         Self::Perplexity,
@@ -99,7 +104,7 @@ impl BenchPart {
 
     /// Whether it says something of a graphics processor.
     fn is_of_devices(self) -> bool {
-        !matches!(self, Self::Contended)
+        !matches!(self, Self::Contended | Self::Adapters)
     }
 
     /// Whether it can be had without words.
@@ -113,7 +118,9 @@ impl BenchRequest {
     pub(super) fn possible_parts(&self, on_device: bool) -> Vec<BenchPart> {
         let has_words = !matches!(self.model, BenchModel::Shape(_));
         let is_possible = |part: &BenchPart| {
-            (has_words || part.is_of_shapes()) && (!on_device || part.is_of_devices())
+            (has_words || part.is_of_shapes())
+                && (!on_device || part.is_of_devices())
+                && (*part != BenchPart::Adapters || !self.adapters.is_empty())
         };
         self.parts.iter().copied().filter(is_possible).collect()
     }

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     domain::{Clock, Measurement, Message, ModelKind, Progress, Sample, Speculative, Stage, Work},
-    engine::{Error, accelerator::Accelerator},
+    engine::{Error, accelerator::Accelerator, adapters::adapter_files},
     job::Reply,
     lm::{
-        Backend, LanguageModel,
+        Adapter, AdapterSet, Backend, LanguageModel,
         bench::{self, Busy, Passes},
     },
     nn::{device, kernels::Pool},
@@ -82,6 +82,8 @@ struct Bench<'a> {
     model: Arc<LanguageModel>,
     /// Empty where there is no file.
     path: PathBuf,
+    /// Files of adapters.
+    adapters: Vec<PathBuf>,
     /// What contexts and prompts are made of.
     text: Vec<u32>,
     passes: Passes,
@@ -142,10 +144,25 @@ pub(in crate::engine) fn run(
         parts: parts.clone(),
         peer: peer.as_ref().map(|peer| peer.record().clone()),
     };
+    let library = accelerator.models.library();
+    let adapters = request.adapters.iter().map(|id| Ok(adapter_files(library, id)?.0));
+    let adapters = adapters.collect::<Result<Vec<_>, Error>>()?;
     let passes = Passes::new(Arc::clone(&model), text.clone())?;
     let measurements = Vec::new();
-    let mut bench =
-        Bench { reply, plan, backend, model, path, text, passes, peer, pool, one, measurements };
+    let mut bench = Bench {
+        reply,
+        plan,
+        backend,
+        model,
+        path,
+        adapters,
+        text,
+        passes,
+        peer,
+        pool,
+        one,
+        measurements,
+    };
     let (mut perplexity, mut memory) = (None, None);
     for part in parts {
         match part {
@@ -154,6 +171,7 @@ pub(in crate::engine) fn run(
             BenchPart::Decode => bench.decode()?,
             BenchPart::Verify => bench.verify()?,
             BenchPart::Together => bench.together()?,
+            BenchPart::Adapters => bench.adapters()?,
             BenchPart::Ngram => bench.ngram()?,
             BenchPart::Contended => bench.contended()?,
             BenchPart::Perplexity => perplexity = Some(bench.perplexity()?),
@@ -208,7 +226,7 @@ impl Plan {
             BenchPart::Memory => READING_ROWS,
             BenchPart::Load => FIRST_TOKEN_PROMPT + 1,
             // Prompts of their own, far shorter.
-            BenchPart::Together | BenchPart::Ngram => 0,
+            BenchPart::Together | BenchPart::Adapters | BenchPart::Ngram => 0,
         };
         parts.iter().map(of_part).max().unwrap_or(0)
     }
@@ -321,7 +339,43 @@ impl Bench<'_> {
             let prompts = texts::stories(n)
                 .map(|story| bench.model.prompt(&[Message::user(story)]))
                 .collect::<Result<Vec<_>, _>>()?;
-            Ok(bench::together(&bench.model, &prompts, n_steps)?)
+            let none = vec![AdapterSet::default(); n];
+            Ok(bench::together(&bench.model, &prompts, &none, n_steps)?)
+        };
+        self.in_turns(&works, self.plan.n_goes, ours, |_, _, _| Ok(None))
+    }
+
+    /// What loading an adapter takes, what one costs a reply, and what all cost several at once, where
+    /// they take turns with none.
+    fn adapters(&mut self) -> Result<(), Error> {
+        let paths = self.adapters.clone();
+        let first = paths[0].clone();
+        let load = |bench: &mut Self, ()| {
+            let watch = bench::Stopwatch::start();
+            Adapter::load(&first, &bench.model)?;
+            Ok(watch.lap(0))
+        };
+        let works = [(Work::LoadAdapter, ())];
+        self.in_turns(&works, self.plan.n_goes, load, |_, _, ()| Ok(None))?;
+        let mut sets = vec![AdapterSet::default()];
+        for path in &paths {
+            let adapter = Arc::new(Adapter::load(path, &self.model)?);
+            sets.push(AdapterSet::new(vec![(adapter, 1.0)])?);
+        }
+        let n_steps = self.plan.n_steps;
+        let most = self.plan.sequences.iter().copied().max().unwrap_or(1);
+        let works =
+            [(1, 0), (1, 1), (most, 0), (most, paths.len())].map(|(sequences, adapters)| {
+                (Work::Adapted { sequences, adapters }, (sequences, adapters))
+            });
+        let ours = |bench: &mut Self, (n, adapters): (usize, usize)| {
+            let prompts = texts::stories(n)
+                .map(|story| bench.model.prompt(&[Message::user(story)]))
+                .collect::<Result<Vec<_>, _>>()?;
+            // One reply has the adapter, several begin with the one that has none.
+            let set = |i: usize| sets[(i + usize::from(n == 1)) % (adapters + 1)].clone();
+            let chosen: Vec<_> = (0..n).map(set).collect();
+            Ok(bench::together(&bench.model, &prompts, &chosen, n_steps)?)
         };
         self.in_turns(&works, self.plan.n_goes, ours, |_, _, _| Ok(None))
     }
@@ -426,6 +480,7 @@ fn subject(work: Work) -> &'static str {
         Work::Decode { .. } => "writing",
         Work::Verify { .. } => "verifying drafts",
         Work::Together { .. } => "several replies at once",
+        Work::LoadAdapter | Work::Adapted { .. } => "adapters",
         Work::Copy { .. } | Work::Summarise { .. } => "n-gram lookup",
         Work::Contended { .. } => "beside busy threads",
     }

@@ -146,7 +146,7 @@ fn margin(token: &Token) -> Option<f32> {
     Some(first.logprob - second.logprob)
 }
 
-/// Writes as many replies at once as there are prompts, and measures `n_steps` steps in which all
+/// Writes as many replies at once as there are prompts, each with its adapters, and measures `n_steps` steps in which all
 /// are being written (fewer where a reply ends before).
 ///
 /// # Errors
@@ -154,13 +154,15 @@ fn margin(token: &Token) -> Option<f32> {
 pub fn together(
     model: &Arc<LanguageModel>,
     prompts: &[Vec<u32>],
+    adapters: &[AdapterSet],
     n_steps: usize,
 ) -> Result<Sample, Error> {
     let mut scheduler = Scheduler::default();
-    for prompt in prompts {
+    for (prompt, adapters) in prompts.iter().zip(adapters) {
         // Prompts are read one after the other, while those who were first write already.
         let max_tokens = n_steps + prompts.iter().map(Vec::len).sum::<usize>();
-        scheduler.add(request(model, prompt, max_tokens, Speculative::None))?;
+        let request = request(model, prompt, max_tokens, Speculative::None);
+        scheduler.add(SequenceRequest { adapters: adapters.clone(), ..request })?;
     }
     let mut begun = std::collections::HashSet::new();
     let mut watch = None;
@@ -256,7 +258,8 @@ mod tests {
     fn replies_at_once_are_counted_while_all_are_written() {
         let model = tiny::model(1);
         let prompts: Vec<Vec<u32>> = (0..5).map(|i| vec![7, 9 + i, 11]).collect();
-        let sample = together(&model, &prompts, 6).unwrap();
+        let sample =
+            together(&model, &prompts, &vec![AdapterSet::default(); prompts.len()], 6).unwrap();
         assert_eq!(sample.n_tokens, 5 * 6);
     }
 
