@@ -30,9 +30,13 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// `1 model`, `2 models`: the plural by an s.
+/// `1 model`, `2 models`, `3 passes`: the plural by an s.
 pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    match n {
+        1 => format!("1 {noun}"),
+        _ if noun.ends_with('s') => format!("{n} {noun}es"),
+        _ => format!("{n} {noun}s"),
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +49,12 @@ mod tests {
             [0, 999, 1000, 98_362_432, 4_600_000, 999_960, 1_234_000_000].map(bytes).into();
         assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "98.4 MB", "4.6 MB", "1.0 MB", "1.2 GB"]);
         assert_eq!(bytes(112_000_000), "112 MB");
+    }
+
+    #[test]
+    fn nouns_are_counted_in_their_plural() {
+        let shown = [(1, "pass"), (2, "pass"), (0, "byte")].map(|(n, noun)| count(n, noun));
+        assert_eq!(shown, ["1 pass", "2 passes", "0 bytes"]);
     }
 
     #[test]

@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// What is asked first: its answer repeats much of it, and something new as well.
-const PROMPT: &str = "Summarise this in two sentences, then repeat it word for word:\n\nA mel spectrogram shows how much energy a sound has in each band of frequencies, moment by moment. The bands are narrow where the ear is keen, and wide where it is not.";
+/// What is asked first: its answer repeats what was asked, but for a word.
+const PROMPT: &str = "Repeat this text word for word, but write \"dog\" in place of \"cat\":\n\nThe cat sat by the window and watched the rain. When the rain had stopped, the cat went out, and the neighbours said that no cat had ever looked so pleased with a wet garden.";
 
 /// Tokens of a reply: enough for a figure, few enough not to wait for.
 const MAX_TOKENS: usize = 128;

@@ -79,6 +79,7 @@ fn table_ui(ui: &mut Ui, methods: &[MethodMeasurement]) {
     Grid::new("compared").striped(true).spacing(spacing).show(ui, |ui| {
         for (name, tip) in [
             ("Way", "How several tokens were had from one pass"),
+            ("Text", "Whether it is that of plain decoding, token for token"),
             ("tokens/s", "On the clock; median of the goes"),
             ("tokens/CPU s", "Of processor time, which other programs disturb less"),
             ("Speed-up", "Tokens per CPU second in those of plain decoding, turn by turn: median (least–most)"),
@@ -86,7 +87,6 @@ fn table_ui(ui: &mut Ui, methods: &[MethodMeasurement]) {
             ("Accept. length", "1 + accepted / drafts"),
             ("By position", "Share of drafts that stood to their first, second, … token"),
             ("Memory", "The most that the drafter held beside the text and the model: what it has learnt, weights, caches"),
-            ("Text", "Whether it is that of plain decoding, token for token"),
         ] {
             ui.label(theme::caption(name, ui.visuals())).on_hover_text(tip);
         }
@@ -98,6 +98,7 @@ fn table_ui(ui: &mut Ui, methods: &[MethodMeasurement]) {
                 None => name,
             };
             ui.label(name).on_hover_text(method.speculative.describe());
+            verdict_ui(ui, at, method.sameness);
             let figure = |it: Option<Spread>| {
                 it.map_or_else(|| "–".to_owned(), |it| format!("{:.1}", it.median))
             };
@@ -122,7 +123,6 @@ fn table_ui(ui: &mut Ui, methods: &[MethodMeasurement]) {
                 if shares.is_empty() { "–".to_owned() } else { format!("{} %", shares.join(" ")) };
             ui.monospace(shares);
             ui.monospace(units::bytes(method.drafter_bytes));
-            verdict_ui(ui, at, method.sameness);
             ui.end_row();
         }
     });
