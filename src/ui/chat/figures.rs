@@ -3,6 +3,7 @@
 use eframe::egui::{ScrollArea, Ui};
 
 use super::{
+    by_adapter::{Group, groups, groups_ui},
     conversation::{Conversation, ConversationId},
     parts::{grouped, muted, section, small},
     reply::{Figures, Reply, Status, Step},
@@ -34,6 +35,7 @@ const ACCEPTANCE_TIP: &str =
     "Acceptance rate: accepted / drafted tokens.\nAcceptance length: 1 + accepted / drafts.";
 
 const POSITION_TIP: &str = "Of the last reply: how many of its drafts stood at least to each of their tokens.\nTheir sum and one is the acceptance length: 1 + accepted / drafts.";
+const GROUPS_TIP: &str = "Of the replies on show, the base's beside them too, by the adapters that they had.\nAccepted: accepted / drafted tokens. Length: 1 + accepted / drafts.";
 const GAIN_TIP: &str = "Speed of the steps in that of steps without a draft.\nExpected (dashed): tokens that the chosen draft was expected to bring / its expected cost.\nReal: tokens × median time of a plain step / time of the step, over the last 16 steps.";
 
 /// What the plots show, worked out when it changes.
@@ -42,6 +44,7 @@ pub struct Plots {
     /// Conversation, revision, and steps of its last reply.
     key: Option<(ConversationId, u64, usize)>,
     trace: StepTrace,
+    groups: Vec<Group>,
 }
 
 impl Plots {
@@ -62,6 +65,7 @@ impl Plots {
             .flat_map(|reply| reply.steps.iter().map(sample))
             .collect();
         self.trace = StepTrace::of(steps.into_iter());
+        self.groups = groups([conversation].into_iter().chain(state.beside()));
         self.key = Some(key);
     }
 }
@@ -107,6 +111,10 @@ pub fn plots_ui(ui: &mut Ui, state: &State, plots: &mut Plots) {
             let figure = counts.acceptance_length().map(|it| format!("acceptance length {it:.2}"));
             title(ui, "Acceptance by position", figure, POSITION_TIP);
             position_plot_ui(ui, &counts.accepted_by_position, counts.drafts);
+        }
+        if plots.groups.len() > 1 {
+            title(ui, "Acceptance by adapter", None, GROUPS_TIP);
+            groups_ui(ui, &plots.groups);
         }
         if has_gains(trace) {
             title(ui, "Gain, expected and real", None, GAIN_TIP);

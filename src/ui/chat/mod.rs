@@ -1,5 +1,6 @@
 //! The Chat page: conversations with a language model, and a look at how it writes.
 
+mod by_adapter;
 mod commands;
 mod compare;
 mod compare_results;
