@@ -222,3 +222,40 @@ def draft_tree(head, embed, logits, h2, cache, position, width, depth, budget):
     kept = sorted(sorted(range(len(nodes)), key=lambda i: (-nodes[i][2], i))[:budget])
     place = {-1: -1} | {node: i for i, node in enumerate(kept)}
     return [nodes[i][0] for i in kept], [place[nodes[i][1]] for i in kept], [nodes[i][2] for i in kept]
+
+
+def unrolled(head, steps, features, embedded, bias, project, attend, finish):
+    """h2 of `steps` draft steps at every column at once, as the head drafts: step s reads its own h2 of step s - 1.
+
+    features [batch, rows, 3 hidden], embedded [batch, rows + steps, hidden] of tokens one ahead (column i reads token
+    i + 1 + s at step s), bias [batch, rows, rows] (zero or -inf). At step s column i looks at columns 0..i of step 0 and at
+    itself in steps 1..s. The three functions are the head's parts, compiled or not.
+    """
+    s, rows = head.shape, features.shape[1]
+    feature, keys, values = head.fc(features).float(), [], []
+    for step in range(steps):
+        cos, sin = rope_tables(torch.arange(rows, device=features.device) + step, s.head_dim, s.rope_theta)
+        q, k, v = project(embedded[:, step : step + rows], feature, cos, sin)
+        if step == 0:
+            first_k, first_v = k, v
+        else:
+            keys.append(k), values.append(v)
+        empty = [torch.zeros_like(k)] * (steps - 1 - len(keys))
+        seen = torch.zeros(max(steps - 1, 1), device=k.device).masked_fill_(torch.arange(max(steps - 1, 1), device=k.device) >= len(keys), float("-inf"))
+        if steps == 1:
+            empty = [torch.zeros_like(k)]
+        mixed = attend(q, first_k, first_v, torch.stack(keys + empty, 3), torch.stack(values + empty, 3), bias, seen)
+        feature = finish(feature, mixed).float()
+        yield feature
+
+
+def attend(q, k0, v0, kd, vd, bias, seen):
+    """q [batch, heads, rows, d] over k0 [batch, kv, rows, d] (all columns, with bias) and kd [batch, kv, rows, steps, d] (own column)."""
+    kv, rows = k0.shape[1], k0.shape[2]
+    share, scale = q.shape[1] // kv, q.shape[-1] ** -0.5
+    grouped = q.unflatten(1, (kv, share))
+    s0 = (grouped.flatten(2, 3) @ k0.transpose(-1, -2)).unflatten(2, (share, rows)).float() * scale + bias[:, None, None]
+    sd = (grouped[..., None, :] * kd[:, :, None]).float().sum(-1) * scale + seen
+    weight = torch.cat([s0, sd], -1).softmax(-1).to(v0.dtype)
+    mixed = (weight[..., :rows].flatten(2, 3) @ v0).unflatten(2, (share, rows)) + (weight[..., rows:, None] * vd[:, :, None]).sum(-2)
+    return mixed.flatten(1, 2)
