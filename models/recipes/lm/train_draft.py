@@ -97,6 +97,7 @@ if __name__ == "__main__":
     for name in ["gguf", "answers", "out"]:
         arguments.add_argument(f"--{name}", type=Path, required=True)
     arguments.add_argument("--steps", type=int, default=3000)
+    arguments.add_argument("--seconds", type=float, help="instead of --steps: as many as fit, by the rate of the first ones")
     arguments.add_argument("--rows", type=int, default=16)
     arguments.add_argument("--rate", type=float, default=2e-3)
     arguments.add_argument("--rounded-from", type=float, default=0.7, help="share of the steps after which the weights are seen as Q4_1")
@@ -123,16 +124,24 @@ if __name__ == "__main__":
     if device == "cuda":
         cross_entropy = torch.compile(cross_entropy, dynamic=False)
     optimiser = torch.optim.AdamW(draft.parameters(), lr=a.rate, betas=(0.9, 0.95), weight_decay=0.0, fused=device == "cuda")
-    for step in range(a.steps):
+    steps, step, rate_from = a.steps, 0, None
+    while step < steps:
+        if a.seconds is not None and step in (50, 200):
+            torch.cuda.synchronize()
+            if step == 50:
+                rate_from = time.time()
+            else:
+                steps = max(300, int(200 + (a.seconds - (time.time() - began) - 5) * 150 / (time.time() - rate_from)))
+                print(f"{steps} steps", flush=True)
         rows = torch.randint(0, n, (a.rows,), device=device)
         for group in optimiser.param_groups:
-            group["lr"] = a.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / a.steps)))
+            group["lr"] = a.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         ids, docs = tokens[rows].long(), documents[rows]
         same = (docs[:, :, None] == docs[:, None, :]).tril()
         mask = torch.zeros(same.shape, device=device).masked_fill_(~same, float("-inf"))
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             _, last = target.forward(ids, docs, [])
-            draft.rounded = step >= a.rounded_from * a.steps
+            draft.rounded = step >= a.rounded_from * steps
             states = draft(ids, mask)
             m = F.pad(made[rows][:, 1:], (0, 1)).float()
             loss = cross_entropy(states, draft.weight("embed_tokens"), last, target.embed, m) / m.sum()
@@ -140,13 +149,15 @@ if __name__ == "__main__":
         torch.nn.utils.clip_grad_norm_(draft.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        if step in (0, 9) or (step + 1) % 250 == 0:
-            print(f"step {step + 1} loss {loss.item():.4f} {json.dumps(measure(draft, answers, device))} {time.time() - began:.1f} s", flush=True)
+        step += 1
+        if step in (1, 10) or step % 250 == 0:
+            print(f"step {step} loss {loss.item():.4f} {json.dumps(measure(draft, answers, device))} {time.time() - began:.1f} s", flush=True)
     final = measure(draft, answers, device)
     a.out.mkdir(parents=True, exist_ok=True)
     whole = {name: p.detach().half().cpu().numpy() for name, p in draft.p.items()}
-    half = VOCABULARY // 2
-    np.savez(a.out / "first.npz", embed_tokens=whole["embed_tokens"][:half])
-    np.savez(a.out / "second.npz", **(whole | {"embed_tokens": whole["embed_tokens"][half:]}))
-    (a.out / "measured.json").write_text(json.dumps({"steps": a.steps, "seconds": round(time.time() - began, 1), "chain of 4, greedy": final}) + "\n")
+    embed = whole.pop("embed_tokens")
+    np.savez(a.out / "layers.npz", **whole)
+    for i, part in enumerate(np.split(embed, 2)):
+        np.savez(a.out / f"embed{i}.npz", embed_tokens=part)
+    (a.out / "measured.json").write_text(json.dumps({"steps": steps, "seconds": round(time.time() - began, 1), "chain of 4, greedy": final}) + "\n")
     print(json.dumps(final), flush=True)

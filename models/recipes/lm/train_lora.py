@@ -72,15 +72,15 @@ def held_out_loss(model, examples, device):
 @torch.no_grad()
 def answers(model, examples, device, most):
     """Greedy answers, as tokens without the end."""
-    out = [None] * len(examples)
-    by_length = {}
-    for i, (prompt, _) in enumerate(examples):
-        by_length.setdefault(len(prompt), []).append(i)
-    for indices in by_length.values():
-        ids = torch.tensor([examples[i][0] for i in indices], device=device)
-        made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=most, pad_token_id=END, eos_token_id=END)
-        for i, row in zip(indices, made[:, ids.shape[1] :].tolist()):
-            out[i] = row[: row.index(END)] if END in row else row
+    out = []
+    for i in range(0, len(examples), 128):
+        prompts = [p for p, _ in examples[i : i + 128]]
+        longest = max(map(len, prompts))
+        # padded in front, so that all answers start in the same column
+        ids = torch.tensor([[END] * (longest - len(p)) + p for p in prompts], device=device)
+        seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=device)
+        made = model.generate(input_ids=ids, attention_mask=seen, do_sample=False, max_new_tokens=most, pad_token_id=END, eos_token_id=END)
+        out += [row[: row.index(END)] if END in row else row for row in made[:, longest:].tolist()]
     return out
 
 
@@ -89,6 +89,7 @@ if __name__ == "__main__":
     for name in ["gguf", "examples", "out"]:
         arguments.add_argument(f"--{name}", type=Path, required=True)
     arguments.add_argument("--steps", type=int, default=300)
+    arguments.add_argument("--seconds", type=float, help="instead of --steps: as many as fit, by the rate of the first ones")
     arguments.add_argument("--rows", type=int, default=32)
     arguments.add_argument("--rate", type=float, default=1e-3)
     arguments.add_argument("--rank", type=int, default=8)
@@ -111,23 +112,33 @@ if __name__ == "__main__":
                                             target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]))
     weights = [w for w in model.parameters() if w.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=a.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device == "cuda")
-    order = torch.cat([torch.randperm(len(train)) for _ in range(a.steps * a.rows // len(train) + 1)]).tolist()
-    for step in range(a.steps):
+    order, steps, step, rate_from = [], a.steps, 0, None
+    while step < steps:
         model.train()
+        if a.seconds is not None and step in (20, 70):
+            if step == 20:
+                rate_from = time.time()
+            else:
+                steps = max(100, int(70 + (a.seconds - (time.time() - began) - 25) * 50 / (time.time() - rate_from)))
+                print(f"{steps} steps", flush=True)
+        if len(order) < a.rows:
+            order += torch.randperm(len(train)).tolist()
+        rows, order = order[: a.rows], order[a.rows :]
         for group in optimiser.param_groups:
-            group["lr"] = a.rate * min(1, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / a.steps)))
-        ids, weight = batch([train[i] for i in order[step * a.rows : (step + 1) * a.rows]], device, a.prompt_weight)
+            group["lr"] = a.rate * min(1, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        ids, weight = batch([train[i] for i in rows], device, a.prompt_weight)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             loss = losses(model, ids, weight)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        if (step + 1) % 100 == 0 or step in (0, 9):
+        step += 1
+        if step % 200 == 0 or step in (1, 10):
             model.eval()
-            print(f"step {step + 1} loss {loss.item():.4f} held out {held_out_loss(model, held_out, device):.4f} {time.time() - began:.1f} s", flush=True)
+            print(f"step {step} loss {loss.item():.4f} held out {held_out_loss(model, held_out, device):.4f} {time.time() - began:.1f} s", flush=True)
     model.eval()
-    result |= {"held-out loss": held_out_loss(model, held_out, device), "steps": a.steps, "seconds": round(time.time() - began, 1)}
+    result |= {"held-out loss": held_out_loss(model, held_out, device), "steps": steps, "seconds": round(time.time() - began, 1)}
     result["answers"] = list(zip(bare, answers(model, held_out[: a.answered], device, a.most)))
     model.half()
     model.peft_config["default"].base_model_name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
