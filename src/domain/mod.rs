@@ -50,7 +50,8 @@ pub use linear::{LinearConfig, LinearSpectrogram};
 pub use measurement::{Clock, Measurement, Sample, Spread, Work};
 pub use mel::{MelConfig, MelConvention, MelSpectrogram};
 pub use model::{
-    Brought, LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState, SpeechModelInfo,
+    Brought, HeadInfo, LanguageModelInfo, ModelInfo, ModelKind, ModelOrigin, ModelState,
+    SpeechModelInfo,
 };
 pub use phoneme::{Phoneme, PhonemeSequence, Word, WordOrigin};
 pub use progress::{Progress, Stage};

@@ -222,6 +222,40 @@ pub enum Brought {
     Speech(SpeechModelInfo),
     /// One that changes another that writes.
     Adapter(AdapterInfo),
+    /// One that guesses what another will write.
+    Head(HeadInfo),
+}
+
+/// What an EAGLE-3 head is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadInfo {
+    /// What its folder is called.
+    pub name: String,
+    /// Weights of its matrices.
+    pub n_parameters: u64,
+    /// Width of its features.
+    pub n_embd: usize,
+    /// Tokens that it can draft.
+    pub n_drafted: usize,
+    /// Whether it brings an embedding of its own; else it takes the model's.
+    pub has_embedding: bool,
+}
+
+impl HeadInfo {
+    /// One line of it: `EAGLE-3 head, 9.8 M parameters, drafts 8192 tokens, width 576`.
+    pub fn summary(&self) -> String {
+        let millions = self.n_parameters as f64 / 1e6;
+        let Self { n_drafted, n_embd, .. } = self;
+        format!(
+            "EAGLE-3 head, {millions:.1} M parameters, drafts {n_drafted} tokens, width {n_embd}"
+        )
+    }
+
+    /// What it is made of, by name.
+    pub fn particulars(&self) -> Vec<(&'static str, String)> {
+        let embedding = if self.has_embedding { "its own" } else { "the model's" };
+        vec![("Embedding", embedding.to_owned())]
+    }
 }
 
 impl Brought {
@@ -231,6 +265,7 @@ impl Brought {
             Self::Language(model) => &model.name,
             Self::Speech(model) => &model.name,
             Self::Adapter(adapter) => &adapter.name,
+            Self::Head(head) => &head.name,
         }
     }
 
@@ -240,6 +275,7 @@ impl Brought {
             Self::Language(model) => model.summary(),
             Self::Speech(model) => model.summary(),
             Self::Adapter(adapter) => adapter.summary(),
+            Self::Head(head) => head.summary(),
         }
     }
 
@@ -249,6 +285,7 @@ impl Brought {
             Self::Language(model) => model.particulars(),
             Self::Speech(model) => model.particulars(),
             Self::Adapter(adapter) => adapter.particulars(),
+            Self::Head(head) => head.particulars(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Models that the user brings: looked into, then taken into the library.
 //!
 //! Both run on threads of their own, since reading gigabytes is nothing that replies and speech
-//! should wait for; no weights are loaded.
+//! should wait for; of large models no weights are loaded.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use crate::{
     domain::{Brought, ModelInfo, Progress},
     job::{self, Reply, panic_message},
     library::{NewModel, Placement},
-    lm::{self, AdapterInspection, Inspection},
+    lm::{self, AdapterInspection, HeadInspection, Inspection},
     tts::{self, Recognized},
 };
 
@@ -27,7 +27,8 @@ const GGUF: &[u8] = b"GGUF";
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
     /// A language model's GGUF file, or its folder with `config.json`, `tokenizer.json` and
-    /// safetensors; an adapter's GGUF file or PEFT folder; or a speech model's checkpoint.
+    /// safetensors; an adapter's GGUF file or PEFT folder; an EAGLE-3
+    /// head's folder; or a speech model's checkpoint.
     pub path: PathBuf,
     /// What it is to be called in commands; made from its name if left out.
     pub id: Option<String>,
@@ -93,12 +94,18 @@ struct Look {
     files: Vec<PathBuf>,
 }
 
-/// An adapter says that it is one; any other folder or GGUF file is a language model, any other file a speech model's checkpoint.
+/// Adapters and EAGLE-3 heads say that they are such; any other folder or GGUF file is a language
+/// model, any other file a speech model's checkpoint.
 fn look(path: &Path) -> Result<Look, Error> {
     if lm::is_adapter(path) {
         let AdapterInspection { adapter, files } = lm::inspect_adapter(path)?;
         let description = toml::Table::new();
         return Ok(Look { model: Brought::Adapter(adapter), description, files });
+    }
+    if lm::is_head(path) {
+        let HeadInspection { head, files } = lm::inspect_head(path)?;
+        let description = toml::Table::new();
+        return Ok(Look { model: Brought::Head(head), description, files });
     }
     let is_named_so = path.extension().is_some_and(|extension| extension == "gguf");
     if is_named_so || !path.is_file() || begins_with(path, GGUF) {

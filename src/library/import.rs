@@ -89,6 +89,7 @@ impl Library {
                 lora_adapter = Some(adapter);
                 ModelKind::LoraAdapter
             }
+            Brought::Head(_) => ModelKind::Eagle3Head,
         };
         let manifest = Manifest {
             id: id.clone(),

@@ -44,7 +44,7 @@ pub use network::Backend;
 pub use scheduler::{Scheduler, SequenceEvent};
 pub use sequence::{SequenceId, SequenceRequest};
 pub use speculative::{
-    About, Costs, Documents, Draft, Drafter, Eagle3Head, Limits, MOST_DOCUMENT_BYTES,
-    MOST_LEARNT_TOKENS, Misgrown, Node, PastReplies, PastSize, Precision, Sources, Verdict,
-    build as build_drafter,
+    About, Costs, Documents, Draft, Drafter, Eagle3Head, HeadInspection, Limits,
+    MOST_DOCUMENT_BYTES, MOST_LEARNT_TOKENS, Misgrown, Node, PastReplies, PastSize, Precision,
+    Sources, Verdict, build as build_drafter, inspect_head, is_head,
 };

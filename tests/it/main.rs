@@ -14,6 +14,7 @@ mod golden;
 mod golden_metrics;
 mod golden_speech;
 mod lm;
+mod lm_bundled;
 mod lm_device;
 #[cfg(feature = "audio")]
 mod sound;

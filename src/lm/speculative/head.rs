@@ -9,6 +9,7 @@ use std::{fs, ops::Range, path::Path, sync::Arc};
 
 use half::f16;
 
+use super::head_files;
 use crate::{
     lm::{Error, LanguageModel, config::Config, head_config, kv_cache::KvCache},
     nn::{
@@ -103,14 +104,9 @@ impl Eagle3Head {
     /// # Errors
     /// If a file is missing, damaged, or is no EAGLE-3 head that can be used here.
     pub fn load(path: &Path, precision: Precision) -> Result<Self, Error> {
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-        let names = ["model.safetensors", "pytorch_model.bin"];
-        let file = names.map(|name| folder.join(name)).into_iter().find(|file| file.is_file());
+        let [file, config] = head_files::files(path)?;
+        let folder = config.parent().unwrap_or(path);
         let wrong = |why: String| Error::Head { why, path: folder.to_owned() };
-        let Some(file) = file else {
-            return Err(wrong(format!("its folder has neither {} nor {}", names[0], names[1])));
-        };
-        let config = folder.join("config.json");
         let config = fs::read_to_string(&config).map_err(Error::read(&config))?;
         let weights = Weights::read(&file).map_err(|error| wrong(error.to_string()))?;
         Self::new(&config, &weights, precision).map_err(wrong)
