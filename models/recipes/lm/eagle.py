@@ -142,7 +142,7 @@ class Head(nn.Module):
     @classmethod
     def load(cls, folder):
         head = cls(Shape.from_config(json.loads((Path(folder) / "config.json").read_text())))
-        head.load_state_dict({k: v if k == "d2t" else v.float() for k, v in load_file(Path(folder) / "model.safetensors").items()})
+        head.load_state_dict({k: v if k == "d2t" else v.float() for k, v in load_file(Path(folder) / "model.safetensors").items() if k != "t2d"})
         return head
 
     def project(self, embedded, feature, cos, sin):
