@@ -13,12 +13,38 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_by_way_of(path, "new", bytes)
 }
 
+/// As [`write_atomically`], for what is too long to stand in memory once more.
+///
+/// # Errors
+/// Whatever the system says, or `write`.
+pub fn write_piecewise(
+    path: &Path,
+    write: impl FnOnce(&mut io::BufWriter<fs::File>) -> io::Result<()>,
+) -> io::Result<()> {
+    write_beside(path, "new", |file| {
+        let mut file = io::BufWriter::new(file);
+        write(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)
+    })
+}
+
 /// As [`write_atomically`], with a suffix of its own for the file beside the place, for when
 /// another writer may be at work on the same one: either version ends up whole.
 ///
 /// # Errors
 /// Whatever the system says.
 pub fn write_by_way_of(path: &Path, suffix: &str, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, suffix, |mut file| {
+        file.write_all(bytes)?;
+        Ok(file)
+    })
+}
+
+fn write_beside(
+    path: &Path,
+    suffix: &str,
+    write: impl FnOnce(fs::File) -> io::Result<fs::File>,
+) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -26,8 +52,7 @@ pub fn write_by_way_of(path: &Path, suffix: &str, bytes: &[u8]) -> io::Result<()
     beside.push(".");
     beside.push(suffix);
     let beside = Path::new(&beside);
-    let written = fs::File::create(beside).and_then(|mut file| {
-        file.write_all(bytes)?;
+    let written = fs::File::create(beside).and_then(write).and_then(|file| {
         // Some file systems find out only here that there is no room.
         file.sync_all()
     });

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::Cursor,
+    io::{self, Cursor, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -48,9 +48,13 @@ pub fn write_wav(
     waveform: &Waveform,
     record: Option<&SpeechRecord>,
 ) -> Result<(), WavError> {
-    let bytes = wav_bytes(waveform, record)
-        .map_err(|why| WavError::Format { why, path: path.to_owned() })?;
-    files::write_atomically(path, &bytes).map_err(|why| WavError::File {
+    let write = |file: &mut _| {
+        put_wav(file, waveform, record).map_err(|why| match why {
+            hound::Error::IoError(why) => why,
+            why => io::Error::other(why),
+        })
+    };
+    files::write_piecewise(path, write).map_err(|why| WavError::File {
         advice: files::advice(&why),
         action: "write",
         why,
@@ -66,23 +70,31 @@ pub fn wav_bytes(
     waveform: &Waveform,
     record: Option<&SpeechRecord>,
 ) -> Result<Vec<u8>, hound::Error> {
+    let mut cursor = Cursor::new(Vec::new());
+    put_wav(&mut cursor, waveform, record)?;
+    Ok(cursor.into_inner())
+}
+
+fn put_wav(
+    mut out: &mut (impl Write + Seek),
+    waveform: &Waveform,
+    record: Option<&SpeechRecord>,
+) -> Result<(), hound::Error> {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: waveform.sample_rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    let mut cursor = Cursor::new(Vec::new());
-    let mut writer = hound::WavWriter::new(&mut cursor, spec)?;
+    let mut writer = hound::WavWriter::new(&mut out, spec)?;
     for &sample in &waveform.samples {
         writer.write_sample(to_i16(sample))?;
     }
     writer.finalize()?;
-    let mut bytes = cursor.into_inner();
     if let Some(record) = record.and_then(|record| serde_json::to_vec(record).ok()) {
-        append_comment(&mut bytes, &record);
+        append_comment(out, &record)?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The 16-bit value of a sample in −1..=1; louder ones are clipped, NaN is silence.
@@ -91,16 +103,18 @@ fn to_i16(sample: f32) -> i16 {
 }
 
 /// Adds `LIST/INFO/ICMT` at the end and mends the RIFF size.
-fn append_comment(bytes: &mut Vec<u8>, comment: &[u8]) {
+fn append_comment(out: &mut (impl Write + Seek), comment: &[u8]) -> io::Result<()> {
     let padded = comment.len() + 1 + (comment.len() + 1) % 2;
-    bytes.extend_from_slice(b"LIST");
-    bytes.extend_from_slice(&(4 + 8 + padded as u32).to_le_bytes());
-    bytes.extend_from_slice(b"INFOICMT");
-    bytes.extend_from_slice(&(comment.len() as u32 + 1).to_le_bytes());
-    bytes.extend_from_slice(comment);
-    bytes.resize(bytes.len() + padded - comment.len(), 0);
-    let riff_size = bytes.len() as u32 - 8;
-    bytes[4..8].copy_from_slice(&riff_size.to_le_bytes());
+    out.seek(SeekFrom::End(0))?;
+    out.write_all(b"LIST")?;
+    out.write_all(&(4 + 8 + padded as u32).to_le_bytes())?;
+    out.write_all(b"INFOICMT")?;
+    out.write_all(&(comment.len() as u32 + 1).to_le_bytes())?;
+    out.write_all(comment)?;
+    out.write_all(&[0; 2][..padded - comment.len()])?;
+    let riff_size = out.stream_position()? as u32 - 8;
+    out.seek(SeekFrom::Start(4))?;
+    out.write_all(&riff_size.to_le_bytes())
 }
 
 /// Reads a WAV (any width, first channel only) and the record of what made it, if Formant did.

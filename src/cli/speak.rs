@@ -98,6 +98,8 @@ fn speak(
     let mut sound = Sound::new(setting, targets.output.is_none());
     let mut bar = Bar::new();
     let mut sentences: Vec<Arc<SpokenSentence>> = Vec::new();
+    // An hour's mel is a hundred megabytes.
+    let keeps_sentences = as_json || targets.png.is_some() || targets.textgrid.is_some();
     let mut unread = None;
     let speech = engine.speak(request).wait(|event| {
         if as_json && let Err(error) = print_event(&event) {
@@ -105,7 +107,9 @@ fn speak(
         }
         match event {
             SpeakEvent::Progress(progress) if !as_json => bar.show(&progress),
-            SpeakEvent::Sentence(sentence) if sentence.is_whole => sentences.push(sentence),
+            SpeakEvent::Sentence(sentence) if sentence.is_whole && keeps_sentences => {
+                sentences.push(sentence);
+            }
             SpeakEvent::Samples { sample_rate, samples } => sound.push(sample_rate, &samples),
             _ => (),
         }
