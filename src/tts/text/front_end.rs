@@ -109,7 +109,12 @@ impl FrontEnd {
                     all.extend(tokens(&spelled));
                     left_out.extend(unsaid(text));
                 }
-                Stretch::Said(text, said) => all.push(Token::Said(text.to_lowercase(), said)),
+                Stretch::Said(text, said) => {
+                    // Words are in lower case, phonemes are not.
+                    let is_word = said.origin != WordOrigin::Inline;
+                    let text = if is_word { text.to_lowercase() } else { text.to_owned() };
+                    all.push(Token::Said(text, said));
+                }
             }
         }
         let tokens = all;
@@ -430,7 +435,7 @@ mod tests {
         assert_eq!(front_end.sentences("{HH AY1}").unwrap(), ["{HH AY1}"]);
         assert!(front_end.phonemes("{HH AY1}", &table).is_ok());
         let letters = front_end.phonemes("Say {HH AY1}.", &SymbolTable::nvidia()).unwrap();
-        assert_eq!(letters.left_out, ["{hh ay1}"]);
+        assert_eq!(letters.left_out, ["{HH AY1}"]);
     }
 
     #[test]

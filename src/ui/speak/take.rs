@@ -300,10 +300,10 @@ impl Take {
         interval_at(&self.phonemes, secs)
     }
 
-    /// The word at a time, and its phonemes as they may be typed; no phonemes of a voice that does not
+    /// The word at a time, or the next one, and its phonemes as they may be typed; no phonemes of a voice that does not
     /// speak ARPAbet with stress.
     pub fn word_at(&self, secs: f64) -> Option<(String, String)> {
-        let idx = interval_at(&self.words, secs)?;
+        let idx = self.words.partition_point(|word| word.end_secs <= secs);
         let sequences = self.pieces.iter().map(|piece| &piece.spoken.phonemes);
         let mut words =
             sequences.flat_map(|sequence| sequence.words.iter().map(move |word| (sequence, word)));

@@ -1,6 +1,6 @@
 //! The window of pronunciations: a word and its phonemes to edit and to hear, and all there are.
 
-use eframe::egui::{self, Button, Grid, Key, RichText, ScrollArea, TextEdit, Ui, vec2};
+use eframe::egui::{self, Button, Grid, Key, RichText, ScrollArea, TextEdit, Ui, pos2, vec2};
 
 use super::{DictionaryFile, DictionaryState};
 use crate::ui::{
@@ -10,6 +10,9 @@ use crate::ui::{
 
 /// Width of the window at first.
 const WIDTH: f32 = 460.0;
+
+/// Where it opens first, of the height of everything.
+const PLACE: f32 = 0.35;
 
 /// The list is no higher than this.
 const LIST_HEIGHT: f32 = 260.0;
@@ -27,10 +30,14 @@ pub fn dictionary_ui(
     actions: &mut Vec<Action>,
 ) {
     let mut is_open = state.is_open;
+    // Over the plots, so that text and takes stay in sight.
+    let area = ctx.content_rect();
+    let place = pos2(area.center().x - WIDTH / 2.0, area.top() + PLACE * area.height());
     egui::Window::new("Pronunciations")
         .open(&mut is_open)
         .collapsible(false)
         .default_width(WIDTH)
+        .default_pos(place)
         .show(ctx, |ui| {
             let words = "How words are said by every voice that speaks ARPAbet or the IPA. In the text \
                          alone, write {JH IH1 F}.";
