@@ -286,6 +286,22 @@ fn a_user_speaks_and_chats_by_clicks_and_keys() {
     assert!(studio.picture("compare-dark"), "the comparison is blank");
     studio.click(Role::Button, "Close");
 
+    // An adapter is put on, and the base answers beside it.
+    studio.key(egui::Key::N, COMMAND);
+    studio.wait_for("the rack", |studio| studio.find(Role::CheckBox, "Touch rugby").is_some());
+    studio.click(Role::CheckBox, "Touch rugby");
+    studio.key(egui::Key::B, COMMAND | egui::Modifiers::SHIFT);
+    studio.click(Role::MultilineTextInput, "Message");
+    studio.write("In touch rugby, how many players does a team have on the field?");
+    studio.key(egui::Key::Enter, egui::Modifiers::NONE);
+    studio.wait_for("both replies", |studio| {
+        studio.shows("six players")
+            && studio.shows("Base, without adapters")
+            && studio.shows("Ready")
+    });
+    assert!(studio.picture("adapters-dark"), "the pair is blank");
+    studio.click(Role::CheckBox, "Touch rugby");
+
     // Models and Settings.
     studio.key(egui::Key::Num4, COMMAND);
     studio.wait_for("the models", |studio| studio.shows("SmolLM2 135M Instruct"));
