@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use eframe::egui::{self, Align, CentralPanel, Label, Layout, Panel, RichText, Ui};
+use eframe::egui::{self, Align, CentralPanel, Label, Layout, Panel, RichText, Ui, UiBuilder};
 
 use super::{
     commands,
@@ -363,11 +363,17 @@ fn transcripts_ui(
             0 => "No adapter is on".to_owned(),
             n => format!("With {}", units::count(n, "adapter")),
         };
-        columns[0].label(muted(&columns[0], with));
-        transcript_ui(&mut columns[0], state, state.shown(), ctx.models, view, intents);
-        columns[1].label(muted(&columns[1], "Base, without adapters"));
+        // Columns would spread the words of a line; and what is in one is not what is in the other.
+        let plain = |side| UiBuilder::new().id_salt(side).layout(Layout::top_down(Align::Min));
+        columns[0].scope_builder(plain("shown"), |ui| {
+            ui.label(muted(ui, with));
+            transcript_ui(ui, state, state.shown(), ctx.models, view, intents);
+        });
         let mut asked = Vec::new();
-        transcript_ui(&mut columns[1], state, beside, ctx.models, view, &mut asked);
+        columns[1].scope_builder(plain("beside"), |ui| {
+            ui.label(muted(ui, "Base, without adapters"));
+            transcript_ui(ui, state, beside, ctx.models, view, &mut asked);
+        });
         intents.extend(asked.into_iter().map(|intent| Intent::Beside(Box::new(intent))));
     });
 }
