@@ -150,30 +150,26 @@ fn loads(report: &BenchReport, text: &mut String) {
 
 fn ratios(report: &BenchReport, text: &mut String) {
     let ratios = report.ratios();
-    let lines = [
+    let gains = [
         ("n-gram lookup, repeating a text, by plain", ratios.ngram_copy),
         ("n-gram lookup, summing up a text, by plain", ratios.ngram_summarise),
         ("eight replies at once by one, per second", ratios.eight_together),
     ];
-    let lines: Vec<String> = lines
-        .into_iter()
-        .filter(|(_, ratio)| ratio.is_some())
-        .map(|(name, ratio)| format!("{name:NAME$}{:>24}\n", times(ratio)))
-        .collect();
-    if !lines.is_empty() {
-        *text += &format!("\n{:NAME$}{:>24}\n{}", "", "times as many tokens", lines.concat());
-    }
-    let lines = [
+    let costs = [
         ("one reply with an adapter, by none", ratios.one_adapted),
         ("several replies with adapters, by none", ratios.several_adapted),
     ];
-    let lines: Vec<String> = lines
-        .into_iter()
-        .filter(|(_, ratio)| ratio.is_some())
-        .map(|(name, ratio)| format!("{name:NAME$}{:>24}\n", times(ratio)))
-        .collect();
+    ratios_of("times as many tokens", &gains, text);
+    ratios_of("times as long a token", &costs, text);
+}
+
+/// Those of the ratios that were measured, under a heading that says of what they are.
+fn ratios_of(heading: &str, ratios: &[(&str, Option<Spread>)], text: &mut String) {
+    let measured = ratios.iter().filter(|(_, ratio)| ratio.is_some());
+    let lines: Vec<String> =
+        measured.map(|(name, ratio)| format!("{name:NAME$}{:>24}\n", times(*ratio))).collect();
     if !lines.is_empty() {
-        *text += &format!("\n{:NAME$}{:>24}\n{}", "", "times as long a token", lines.concat());
+        *text += &format!("\n{:NAME$}{heading:>24}\n{}", "", lines.concat());
     }
 }
 

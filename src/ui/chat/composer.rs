@@ -66,7 +66,7 @@ pub fn composer_ui(
         }
         let colors = ui
             .checkbox(&mut view.habits.colors, "Colour tokens")
-            .on_hover_text("Colour tokens by origin: drafted by n-gram lookup and accepted, or written by the model");
+            .on_hover_text("Colour tokens by origin: drafted by one of the methods and accepted, or written by the model (Ctrl+Shift+T)");
         if colors.changed() {
             view.transcript.forget();
             view.beside.forget();

@@ -92,7 +92,8 @@ impl Import {
         theme::card(ui, |ui| {
             ui.label(
                 "Bring a model of your own. Llama family: a GGUF file, or a folder as on Hugging Face \
-                 with config.json, tokenizer.json and safetensors. Speech: a checkpoint of \
+                 with config.json, tokenizer.json and safetensors; LoRA adapters (a PEFT folder, or GGUF) \
+                 and EAGLE-3 heads (their folder) for it. Speech: a checkpoint of \
                  FastSpeech 2, Matcha-TTS, Tacotron 2, Tacotron, HiFi-GAN or WaveNet (.ckpt, .pt, .pth, \
                  .safetensors); nothing in it is run. Drop it on this page, choose it, or type its path.",
             );

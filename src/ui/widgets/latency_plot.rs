@@ -265,6 +265,19 @@ pub fn throughput_plot_ui(ui: &mut Ui, trace: &StepTrace) {
         .show(ui, |plot| plot.line(line));
 }
 
+/// A plot that stays where it is put: pointer and wheel belong to the page.
+pub(super) fn still<'a>(id: &str) -> Plot<'a> {
+    Plot::new(id)
+        .auto_bounds(false)
+        .reset()
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .allow_axis_zoom_drag(false)
+}
+
 /// A plot over the steps, with a floor at zero, that stands still.
 pub(super) fn frame<'a>(
     ui: &Ui,
@@ -279,19 +292,11 @@ pub(super) fn frame<'a>(
     let hints =
         |axis: AxisHints<'a>| axis.tick_label_font(font.clone()).label_spacing(LABEL_SPACING);
     let height = if labels.x.is_empty() { HEIGHT } else { HEIGHT + LABEL_HEIGHT };
-    Plot::new(id)
+    still(id)
         .height(height)
         .min_size(vec2(0.0, height))
         .default_x_bounds(*trace.x_range().start(), *trace.x_range().end())
         .default_y_bounds(0.0, (max_y * HEADROOM).max(1.0))
-        .auto_bounds(false)
-        .reset()
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_double_click_reset(false)
-        .allow_axis_zoom_drag(false)
         .custom_x_axes(vec![hints(x_axis)])
         .custom_y_axes(vec![hints(y_axis)])
         .x_grid_spacer(|grid| ticks(grid.bounds, X_TICKS, 1.0))

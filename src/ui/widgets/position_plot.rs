@@ -1,8 +1,9 @@
 //! How often drafts stand to each of their tokens: the first is the easiest to guess.
 
 use eframe::egui::{TextStyle, Ui, vec2};
-use egui_plot::{AxisHints, Bar, BarChart, GridMark, HoverPosition, Plot};
+use egui_plot::{AxisHints, Bar, BarChart, GridMark, HoverPosition};
 
+use super::latency_plot::still;
 use crate::ui::theme::{self, Hue};
 
 /// Height of the plot, in points.
@@ -41,19 +42,11 @@ pub fn position_plot_ui(ui: &mut Ui, accepted_by_position: &[usize], drafts: usi
         .formatter(|mark: GridMark, _: &std::ops::RangeInclusive<f64>| format!("{}", mark.value));
     let n_positions = accepted_by_position.len().max(LEAST_POSITIONS);
     let step = n_positions.div_ceil(8);
-    Plot::new("acceptance by position")
+    still("acceptance by position")
         .height(HEIGHT)
         .min_size(vec2(0.0, HEIGHT))
         .default_x_bounds(0.5, n_positions as f64 + 0.5)
         .default_y_bounds(0.0, 100.0)
-        .auto_bounds(false)
-        .reset()
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_double_click_reset(false)
-        .allow_axis_zoom_drag(false)
         .custom_x_axes(vec![x_axis.tick_label_font(font.clone())])
         .custom_y_axes(vec![y_axis.tick_label_font(font)])
         .x_grid_spacer(move |_| marks(1, n_positions, step))
